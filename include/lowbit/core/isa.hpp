@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// Instruction sets as types, and what this build may use of them.
+///
+/// `LOWBIT_HAS_*` is always 0 or 1; preset it to 0 to forbid an instruction set that the compiler flags would allow.
+/// Tags inherit, so overload resolution is the fallback rule: a call with `isa::avx512` reaches the widest overload that
+/// exists. Every overload returns the tag of the instruction set that did the work.
+
+#ifndef LOWBIT_HAS_AVX2
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#define LOWBIT_HAS_AVX2 1
+#else
+#define LOWBIT_HAS_AVX2 0
+#endif
+#endif
+
+#ifndef LOWBIT_HAS_AVX512
+#if LOWBIT_HAS_AVX2 && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
+#define LOWBIT_HAS_AVX512 1
+#else
+#define LOWBIT_HAS_AVX512 0
+#endif
+#endif
+
+#ifndef LOWBIT_HAS_NEON
+#if defined(__ARM_NEON)
+#define LOWBIT_HAS_NEON 1
+#else
+#define LOWBIT_HAS_NEON 0
+#endif
+#endif
+
+#if LOWBIT_HAS_AVX512 && !LOWBIT_HAS_AVX2
+#error "LOWBIT_HAS_AVX512 is 1 but LOWBIT_HAS_AVX2 is 0: the wider set builds on the narrower one."
+#endif
+
+/// The inline namespace that holds every body of `pack/` and `kernel/`, so that objects built with different flags
+/// cannot swap code at link time.
+#if LOWBIT_HAS_AVX512
+#define LOWBIT_ISA_NAMESPACE build_avx512
+#elif LOWBIT_HAS_AVX2
+#define LOWBIT_ISA_NAMESPACE build_avx2
+#elif LOWBIT_HAS_NEON
+#define LOWBIT_ISA_NAMESPACE build_neon
+#else
+#define LOWBIT_ISA_NAMESPACE build_scalar
+#endif
+
+/// For the few bodies outside those namespaces that kernels run: they leave no symbol behind to be swapped.
+#if defined(__GNUC__)
+#define LOWBIT_ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define LOWBIT_ALWAYS_INLINE inline
+#endif
+
+namespace lowbit::isa {
+
+struct scalar {
+  static constexpr const char* name = "scalar";
+};
+struct avx2 : scalar {
+  static constexpr const char* name = "avx2";
+};
+struct avx512 : avx2 {
+  static constexpr const char* name = "avx512";
+};
+struct neon : scalar {
+  static constexpr const char* name = "neon";
+};
+
+/// The widest instruction set of this build.
+#if LOWBIT_HAS_AVX512
+using native = avx512;
+#elif LOWBIT_HAS_AVX2
+using native = avx2;
+#elif LOWBIT_HAS_NEON
+using native = neon;
+#else
+using native = scalar;
+#endif
+
+}  // namespace lowbit::isa
