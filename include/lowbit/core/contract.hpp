@@ -24,7 +24,7 @@ using ContractHandler = void (*)(const ContractBreach&);
 #if defined(__cpp_exceptions)
 /// Thrown by the default handler where exceptions exist.
 struct ContractViolation : std::logic_error {
-  explicit ContractViolation(const ContractBreach& breach) : std::logic_error(breach.message), breach(breach) {}
+  explicit ContractViolation(const ContractBreach& what) : std::logic_error(what.message), breach(what) {}
   ContractBreach breach;
 };
 #endif

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "lowbit/core/buffer.hpp"
+#include "lowbit/core/contract.hpp"
+#include "lowbit/pack/dense.hpp"
+#include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/groups.hpp"
+
+namespace lowbit {
+
+/// A borrowed, packed rows × cols matrix: what kernels read. Copy it freely; it owns nothing.
+///
+///   codes   rows · row_bytes bytes: each row packed by Q's layout, starting on a byte
+///   params  one stored_type per group, row by row (one in all for per_tensor)
+///   zeros   for zero_bits > 0: rows · zero_row_bytes bytes, each row's zero points as a dense stream starting on a byte
+///           (one zero point in all for per_tensor); otherwise empty
+template <Quantizer Q>
+struct PackedView {
+  std::span<const std::uint8_t> codes{};
+  std::span<const typename Q::stored_type> params{};
+  std::span<const std::uint8_t> zeros{};
+  std::size_t rows = 0;
+  std::size_t cols = 0;
+  Q quantizer{};
+
+  constexpr Groups groups() const noexcept { return {rows, cols, quantizer.group_size}; }
+  constexpr std::size_t row_bytes() const noexcept {
+    return pack::row_bytes<typename Q::layout_type>(ceil_div(cols, Q::format_type::dim));
+  }
+  constexpr std::size_t zero_row_bytes() const noexcept {
+    return ceil_div(groups().per_row_count() * Q::zero_bits, 8);
+  }
+  std::span<const std::uint8_t> row_codes(std::size_t r) const noexcept {
+    return codes.subspan(r * row_bytes(), row_bytes());
+  }
+  /// Parameters of group g of row r.
+  typename Q::params_type group_params(std::size_t r, std::size_t g) const noexcept {
+    const Groups layout = groups();
+    std::uint8_t zero = 0;
+    if constexpr (Q::zero_bits != 0) {
+      const std::size_t row_begin = layout.shared_by_rows() ? 0 : r * zero_row_bytes();
+      const std::size_t bit = (layout.shared_by_rows() ? 0 : g) * Q::zero_bits;
+      unsigned word = zeros[row_begin + bit / 8];
+      if (bit % 8 + Q::zero_bits > 8) word |= static_cast<unsigned>(zeros[row_begin + bit / 8 + 1]) << 8;
+      zero = static_cast<std::uint8_t>((word >> (bit % 8)) & ((1u << Q::zero_bits) - 1u));
+    }
+    return quantizer.load(params[layout.index(r, g)], zero);
+  }
+  /// True when every span has the size that rows, cols and Q imply. O(1); every public entry point asks.
+  bool consistent() const noexcept {
+    const Groups layout = groups();
+    const std::size_t zero_bytes =
+        Q::zero_bits == 0 ? 0 : (layout.shared_by_rows() ? (layout.total() != 0 ? 1 : 0) : rows * zero_row_bytes());
+    return quantizer.group_size >= 1 && codes.size() == rows * row_bytes() && params.size() == layout.total() &&
+           zeros.size() == zero_bytes;
+  }
+};
+
+/// An owned packed matrix, the result of every rounding policy.
+///
+/// Where a rounding policy reordered columns without static groups (act_order), column k of what is stored is column
+/// column_order()[k] of W; the activations must be gathered in the same order before a product. Empty means natural order.
+template <Quantizer Q>
+class QuantizedMatrix {
+ public:
+  using code_type = typename Q::format_type::code_type;
+  using stored_type = typename Q::stored_type;
+  using params_type = typename Q::params_type;
+
+  QuantizedMatrix() = default;
+  /// All codes and parameters zero bits. q.group_size ≥ 1.
+  QuantizedMatrix(std::size_t rows, std::size_t cols, Q q = {}) : rows_(rows), cols_(cols), q_(q) {
+    LOWBIT_EXPECTS(q.group_size >= 1, "a group holds at least one column");
+    const PackedView<Q> shape{.rows = rows, .cols = cols, .quantizer = q};
+    const Groups layout = shape.groups();
+    codes_ = AlignedBuffer<std::uint8_t>(rows * shape.row_bytes());
+    params_ = AlignedBuffer<stored_type>(layout.total());
+    if constexpr (Q::zero_bits != 0)
+      zeros_ = AlignedBuffer<std::uint8_t>(layout.shared_by_rows() ? layout.total() : rows * shape.zero_row_bytes());
+  }
+
+  std::size_t rows() const noexcept { return rows_; }
+  std::size_t cols() const noexcept { return cols_; }
+  const Q& quantizer() const noexcept { return q_; }
+  Groups groups() const noexcept { return {rows_, cols_, q_.group_size}; }
+
+  PackedView<Q> view() const noexcept {
+    return {.codes = codes_, .params = params_, .zeros = zeros_, .rows = rows_, .cols = cols_, .quantizer = q_};
+  }
+  operator PackedView<Q>() const noexcept { return view(); }  // NOLINT: a matrix is a view
+
+  /// Raw storage, for files. Sizes are fixed by the shape; see PackedView.
+  std::span<std::uint8_t> codes() noexcept { return codes_; }
+  std::span<const std::uint8_t> codes() const noexcept { return codes_; }
+  std::span<stored_type> params() noexcept { return params_; }
+  std::span<const stored_type> params() const noexcept { return params_; }
+  std::span<std::uint8_t> zeros() noexcept { return zeros_; }
+  std::span<const std::uint8_t> zeros() const noexcept { return zeros_; }
+
+  /// Packs one row of ceil(cols / dim) codes.
+  void set_row_codes(std::size_t r, std::span<const code_type> row) noexcept {
+    const std::size_t bytes = view().row_bytes();
+    pack::pack_row<typename Q::layout_type>(row, std::span<std::uint8_t>(codes_).subspan(r * bytes, bytes));
+  }
+  void row_codes(std::size_t r, std::span<code_type> row) const noexcept {
+    pack::unpack_row<typename Q::layout_type>(view().row_codes(r), row);
+  }
+  /// Stores the parameters of group g of row r. Rows may be written from different threads.
+  void set_params(std::size_t r, std::size_t g, params_type p) noexcept {
+    const Groups layout = groups();
+    params_[layout.index(r, g)] = q_.store(p);
+    if constexpr (Q::zero_bits != 0) {
+      const std::size_t row_begin = layout.shared_by_rows() ? 0 : r * view().zero_row_bytes();
+      const std::size_t bit = (layout.shared_by_rows() ? 0 : g) * Q::zero_bits;
+      const unsigned mask = ((1u << Q::zero_bits) - 1u) << (bit % 8);
+      const unsigned field = static_cast<unsigned>(q_.store_zero(p)) << (bit % 8);
+      std::uint8_t* byte = &zeros_[row_begin + bit / 8];
+      byte[0] = static_cast<std::uint8_t>((byte[0] & ~mask) | field);
+      if ((mask >> 8) != 0) byte[1] = static_cast<std::uint8_t>((byte[1] & ~(mask >> 8)) | (field >> 8));
+    }
+  }
+  params_type group_params(std::size_t r, std::size_t g) const noexcept { return view().group_params(r, g); }
+
+  std::span<const std::uint32_t> column_order() const noexcept { return column_order_; }
+  /// order: empty, or a permutation of 0 … cols − 1.
+  void set_column_order(std::vector<std::uint32_t> order) {
+    LOWBIT_EXPECTS(order.empty() || order.size() == cols_, "a column order names every column once");
+    column_order_ = std::move(order);
+  }
+
+  /// Everything that is stored: codes, parameters, zero points, column order.
+  std::size_t stored_bytes() const noexcept {
+    return codes_.size() + params_.size() * sizeof(stored_type) + zeros_.size() +
+           column_order_.size() * sizeof(std::uint32_t);
+  }
+  /// Stored bits per weight; 0 for an empty matrix.
+  double bits_per_weight() const noexcept {
+    return rows_ * cols_ == 0 ? 0.0
+                              : 8.0 * static_cast<double>(stored_bytes()) / static_cast<double>(rows_ * cols_);
+  }
+
+ private:
+  std::size_t rows_ = 0, cols_ = 0;
+  Q q_{};
+  AlignedBuffer<std::uint8_t> codes_;
+  AlignedBuffer<stored_type> params_;
+  AlignedBuffer<std::uint8_t> zeros_;
+  std::vector<std::uint32_t> column_order_;
+};
+
+}  // namespace lowbit
