@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include "lowbit/kernel/row_range.hpp"
+#include "lowbit/quantizer/matrix.hpp"
+
+/// The definition of ŵ, for every Quantizer: unpack, load the group's parameters, call the quantizer.
+
+namespace lowbit::kernel {
+inline namespace LOWBIT_ISA_NAMESPACE {
+
+/// Codes that are unpacked at a time, to a buffer on the stack; a multiple of every layout's block of up to 8 codes.
+template <Quantizer Q>
+inline constexpr std::size_t tile_codes = std::max<std::size_t>(8, 256 / Q::format_type::dim / 8 * 8);
+
+template <Quantizer Q>
+inline constexpr std::size_t tile_columns = tile_codes<Q> * Q::format_type::dim;
+
+/// Writes ŵ of columns [begin, begin + count) of row r. begin is a multiple of dim. `out` has room for count rounded up
+/// to a multiple of dim: the last code of a row may stand for more columns than there are. count ≤ tile_columns<Q>.
+template <Quantizer Q>
+void dequantize_tile(const PackedView<Q>& w, std::size_t r, std::size_t begin, std::size_t count, float* out) noexcept {
+  using Code = typename Q::format_type::code_type;
+  constexpr std::size_t dim = Q::format_type::dim;
+  Code codes[tile_codes<Q>];
+  const std::size_t total = ceil_div(count, dim);
+  pack::unpack_range<typename Q::layout_type>(w.row_codes(r), begin / dim, std::span<Code>(codes, total));
+  const Groups groups = w.groups();
+  for (std::size_t done = 0; done < total;) {
+    const std::size_t g = groups.of_column(begin + done * dim);
+    const typename Q::params_type p = w.group_params(r, g);
+    const std::size_t stop = std::min(total, ceil_div(groups.end(g) - begin, dim));
+    for (; done < stop; ++done) w.quantizer.dequantize(codes[done], p, std::span<float, dim>(out + done * dim, dim));
+  }
+}
+
+/// Writes ŵ of the named rows, row by row, to out[0 … (rows.end − rows.begin)·cols).
+template <Quantizer Q>
+isa::scalar dequantize(isa::scalar, const PackedView<Q>& w, RowRange rows, std::span<float> out) noexcept {
+  float tile[tile_columns<Q>];
+  float* at = out.data();
+  for (std::size_t r = rows.begin; r < rows.end; ++r)
+    for (std::size_t begin = 0; begin < w.cols; begin += tile_columns<Q>) {
+      const std::size_t count = std::min(tile_columns<Q>, w.cols - begin);
+      dequantize_tile(w, r, begin, count, tile);
+      at = std::copy(tile, tile + count, at);
+    }
+  return {};
+}
+
+}  // namespace LOWBIT_ISA_NAMESPACE
+}  // namespace lowbit::kernel
