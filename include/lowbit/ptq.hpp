@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// ptq: post-training quantization. Rounding policies turn weights and second moments of the inputs into a packed matrix;
+/// a Recipe joins a quantizer, a rounding policy and a transform at compile time; a RecipeSpec is the same as a string.
+
+#include "lowbit/calib.hpp"
+#include "lowbit/ptq/coordinate_descent.hpp"
+#include "lowbit/ptq/hessian.hpp"
+#include "lowbit/ptq/nearest.hpp"
+#include "lowbit/ptq/recipe.hpp"
+#include "lowbit/ptq/rounding.hpp"
+#include "lowbit/quantizer.hpp"
+#include "lowbit/transform.hpp"
