@@ -9,6 +9,7 @@
 #include "lowbit/ptq/hessian.hpp"
 #include "lowbit/ptq/nearest.hpp"
 #include "lowbit/ptq/recipe.hpp"
+#include "lowbit/ptq/recipe_string.hpp"
 #include "lowbit/ptq/rounding.hpp"
 #include "lowbit/quantizer.hpp"
 #include "lowbit/transform.hpp"

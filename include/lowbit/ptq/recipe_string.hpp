@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lowbit/core/result.hpp"
+#include "lowbit/ptq/hessian.hpp"
+#include "lowbit/quantizer/uniform.hpp"
+
+/// Recipes as text, for tools:  ROUNDING[:FORMAT[:MODIFIER…]]
+///
+///   ROUNDING   rtn, gptq; or f32, fp16, bf16 alone: linear layers are stored as floats
+///   FORMAT     int2 … int8, q4_0, q8_0 (GGUF blocks of 32)
+///   MODIFIERS  g32, g128, … any size; grow (one group per row); gtensor
+///              sym, asym (integer zero point), asymreal (real zero point)
+///              s1 full range, s2 GPTQ's rule, s3 narrow, s4 signed maximum (symmetric scale rules)
+///              scale_f16, scale_bf16, scale_f32 (how scales are stored)
+///              lp2.4 (clip search with that exponent), hlp2.4 (the same weighted by diag H)
+///              act_order, static_groups, damp0.01, block128, cd3 (coordinate-descent sweeps), zero_dead (gptq)
+///              parallel (gptq: all layers of a block see the same inputs, instead of one after another)
+///
+/// Example: gptq:int4:g128:asym:act_order:cd2. Modifiers stand in any order, each kind once.
+
+namespace lowbit::ptq {
+
+enum class RoundingKind : std::uint8_t { none, nearest, hessian };
+
+/// A recipe as data: which stored type, and every tunable of the policies.
+struct RecipeSpec {
+  RoundingKind rounding = RoundingKind::nearest;
+  std::string storage;                    ///< Q::storage_name(), or "f32", "f16", "bf16" when rounding is none
+  std::size_t group_size = 128;           ///< for stored types with a dynamic group
+  SymmetricRule rule = SymmetricRule::gptq;
+  HessianRounding hessian{};              ///< hessian.scale serves rounding to nearest too
+  bool true_sequential = true;
+  std::string text;                       ///< as given
+};
+
+namespace detail {
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number value{};
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// The rest of `word` after `prefix` as a number, if it has that form.
+template <class Number>
+std::optional<Number> number_after(std::string_view word, std::string_view prefix) {
+  return word.starts_with(prefix) ? parse_number<Number>(word.substr(prefix.size())) : std::nullopt;
+}
+
+inline std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (std::size_t begin = 0;;) {
+    const std::size_t end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end - begin));
+    if (end == std::string_view::npos) return parts;
+    begin = end + 1;
+  }
+}
+
+}  // namespace detail
+
+/// Errors: invalid_argument, naming the word that means nothing and what could stand there.
+inline Result<RecipeSpec> parse_recipe(std::string_view text) {
+  const auto fail = [&](std::string_view word, std::string_view why) {
+    return Error{.code = Errc::invalid_argument,
+                 .message = "recipe '" + std::string(text) + "': '" + std::string(word) + "' " + std::string(why)};
+  };
+  RecipeSpec spec{.text = std::string(text)};
+  const auto words = detail::split(text, ':');
+  if (words[0] == "f32" || words[0] == "fp16" || words[0] == "f16" || words[0] == "bf16") {
+    if (words.size() > 1) return fail(words[1], "cannot follow a float format");
+    spec.rounding = RoundingKind::none;
+    spec.storage = words[0] == "fp16" ? "f16" : std::string(words[0]);
+    return spec;
+  }
+  if (words[0] == "gptq")
+    spec.rounding = RoundingKind::hessian;
+  else if (words[0] != "rtn")
+    return fail(words[0], "is no rounding; choose rtn, gptq, or one of f32, fp16, bf16");
+  if (words.size() < 2) return fail(words[0], "needs a format: int2 … int8, q4_0 or q8_0");
+
+  const std::string_view format = words[1];
+  const bool gguf = format == "q4_0" || format == "q8_0";
+  if (!gguf && !(format.size() == 4 && format.starts_with("int") && format[3] >= '2' && format[3] <= '8'))
+    return fail(format, "is no format; choose int2 … int8, q4_0 or q8_0");
+
+  std::string zero = "sym", scale = "f16";
+  std::vector<std::string_view> kinds;
+  for (std::size_t i = 2; i < words.size(); ++i) {
+    const std::string_view word = words[i];
+    std::string_view kind;
+    const auto group = detail::number_after<std::size_t>(word, "g");
+    const auto damp = detail::number_after<double>(word, "damp");
+    const auto block = detail::number_after<std::size_t>(word, "block");
+    const auto sweeps = detail::number_after<int>(word, "cd");
+    const auto plain_p = detail::number_after<float>(word, "lp"), weighted_p = detail::number_after<float>(word, "hlp");
+    if (group || word == "grow" || word == "gtensor") {
+      kind = "group size";
+      if (group && (*group == 0 || *group >= per_tensor)) return fail(word, "must be at least g1");
+      spec.group_size = group ? *group : word == "grow" ? per_row : per_tensor;
+    } else if (word == "sym" || word == "asym" || word == "asymreal") {
+      kind = "zero point";
+      zero = word;
+    } else if (word == "s1" || word == "s2" || word == "s3" || word == "s4") {
+      kind = "symmetric rule";
+      spec.rule = static_cast<SymmetricRule>(word[1] - '1');
+    } else if (word == "scale_f16" || word == "scale_bf16" || word == "scale_f32") {
+      kind = "scale storage";
+      scale = word.substr(6);
+    } else if (plain_p || weighted_p) {
+      kind = "scale search";
+      const float p = plain_p ? *plain_p : *weighted_p;
+      if (!(p > 0.0f && p <= 16.0f)) return fail(word, "needs an exponent above 0, at most 16");
+      spec.hessian.scale = LpGrid{.p = p, .weighted = weighted_p.has_value()};
+    } else if (word == "act_order" || word == "static_groups" || damp || block || sweeps || word == "zero_dead" ||
+               word == "parallel") {
+      if (spec.rounding != RoundingKind::hessian) return fail(word, "needs gptq");
+      kind = damp ? "damping" : block ? "block size" : sweeps ? "sweeps" : word;
+      if (word == "act_order") spec.hessian.act_order = true;
+      if (word == "static_groups") spec.hessian.static_groups = true;
+      if (word == "zero_dead") spec.hessian.dead_inputs = DeadInputs::zero;
+      if (word == "parallel") spec.true_sequential = false;
+      if (damp) {
+        if (!(*damp >= 0.0 && *damp <= 1.0)) return fail(word, "must lie between damp0 and damp1");
+        spec.hessian.damp = *damp;
+      }
+      if (block) {
+        if (*block == 0) return fail(word, "must be at least block1");
+        spec.hessian.block_size = *block;
+      }
+      if (sweeps) {
+        if (*sweeps < 0 || *sweeps > 1000) return fail(word, "must lie between cd0 and cd1000");
+        spec.hessian.cd_sweeps = *sweeps;
+      }
+    } else {
+      return fail(word, "is no modifier; choose from gN grow gtensor, sym asym asymreal, s1 s2 s3 s4, scale_f16 "
+                        "scale_bf16 scale_f32, lpP hlpP, act_order static_groups dampX blockN cdN zero_dead parallel");
+    }
+    if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
+      return fail(word, "says the " + std::string(kind) + " a second time");
+    kinds.push_back(kind);
+    if (gguf && (kind == "group size" || kind == "zero point" || kind == "symmetric rule" || kind == "scale storage" ||
+                 kind == "scale search"))
+      return fail(word, "does not apply: GGUF blocks fix their own groups and scales");
+  }
+  if (zero != "sym" && std::find(kinds.begin(), kinds.end(), "symmetric rule") != kinds.end())
+    return fail("s1 … s4", "are rules for sym");
+  spec.storage = gguf ? "gguf_" + std::string(format) : std::string(format) + "_" + zero + "_" + scale;
+  if (gguf) spec.group_size = 32;
+  return spec;
+}
+
+}  // namespace lowbit::ptq
