@@ -76,7 +76,8 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     return Error{.code = Errc::invalid_argument,
                  .message = "recipe '" + std::string(text) + "': '" + std::string(word) + "' " + std::string(why)};
   };
-  RecipeSpec spec{.text = std::string(text)};
+  RecipeSpec spec;
+  spec.text = text;
   const auto words = detail::split(text, ':');
   if (words[0] == "f32" || words[0] == "fp16" || words[0] == "f16" || words[0] == "bf16") {
     if (words.size() > 1) return fail(words[1], "cannot follow a float format");
