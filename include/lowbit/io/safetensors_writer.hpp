@@ -41,7 +41,8 @@ class SafetensorsWriter {
     return SafetensorsWriter(std::move(file), std::move(spool));
   }
 
-  /// Adds a tensor; `bytes` are copied before the call returns. A refused tensor leaves the writer as it was.
+  /// Adds a tensor; `bytes` are copied before the call returns. A refused tensor leaves the writer as it was; after an
+  /// i/o error only destruction is left.
   Result<> add(std::string tensor_name, Dtype dtype, std::vector<std::uint64_t> shape,
                std::span<const std::uint8_t> bytes) {
     LOWBIT_EXPECTS(!finished_, "SafetensorsWriter::add() comes before finish()");
@@ -72,6 +73,7 @@ class SafetensorsWriter {
   Result<> finish() {
     LOWBIT_EXPECTS(!finished_, "SafetensorsWriter::finish() is called once");
     finished_ = true;
+    LOWBIT_CHECK(spool_.check());
     std::sort(tensors_.begin(), tensors_.end(), [](const Pending& a, const Pending& b) {
       return std::pair(write_order(a.dtype), std::string_view(a.name)) <
              std::pair(write_order(b.dtype), std::string_view(b.name));

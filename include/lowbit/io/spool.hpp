@@ -28,11 +28,20 @@ class Spool {
 
   std::uint64_t size() const noexcept { return size_; }
 
-  /// All or nothing: after a failure the spool is as it was.
+  /// After a failure every later append and copy fails as well: a file must not come out with a tensor less.
   Result<> append(std::span<const std::uint8_t> bytes) {
-    if (const int code = write_all(fd_.get(), bytes, size_); code != 0) return os_error("write", destination_, code);
+    LOWBIT_CHECK(check());
+    if (const int code = write_all(fd_.get(), bytes, size_); code != 0) {
+      failed_ = true;
+      return os_error("write", destination_, code);
+    }
     size_ += bytes.size();
     return {};
+  }
+
+  Result<> check() const {
+    if (!failed_) return {};
+    return Error{.code = Errc::io_error, .message = "an earlier write failed", .file = destination_.string()};
   }
 
   /// Copies [begin, begin + count) to the end of `out`.
@@ -58,6 +67,7 @@ class Spool {
   FileDescriptor fd_;
   std::filesystem::path destination_;
   std::uint64_t size_ = 0;
+  bool failed_ = false;
 };
 
 }  // namespace lowbit::io::detail
