@@ -6,6 +6,8 @@
 #include <limits>
 #include <optional>
 
+#include "lowbit/core/isa.hpp"
+
 /// Arithmetic on sizes that came from somebody else: the result, or nothing when it would wrap.
 
 namespace lowbit {
@@ -27,6 +29,6 @@ constexpr std::optional<std::uint64_t> checked_round_up(std::uint64_t n, std::ui
 }
 
 /// ⌈n / d⌉ for d ≥ 1, without wrapping.
-constexpr std::size_t ceil_div(std::size_t n, std::size_t d) noexcept { return n / d + (n % d != 0 ? 1 : 0); }
+LOWBIT_ALWAYS_INLINE constexpr std::size_t ceil_div(std::size_t n, std::size_t d) noexcept { return n / d + (n % d != 0 ? 1 : 0); }
 
 }  // namespace lowbit

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "lowbit/core/contract.hpp"
+#include "lowbit/kernel/gemv/avx2.hpp"
+#include "lowbit/kernel/gemv/avx512.hpp"
 #include "lowbit/kernel/gemv/scalar.hpp"
 
 namespace lowbit {

@@ -28,7 +28,7 @@ namespace lowbit::pack {
 
 /// Bytes of one row of n codes: whole blocks, the last one padded with code 0.
 template <class Layout>
-constexpr std::size_t row_bytes(std::size_t n) noexcept {
+LOWBIT_ALWAYS_INLINE constexpr std::size_t row_bytes(std::size_t n) noexcept {
   return ceil_div(n, Layout::codes_per_block) * Layout::bytes_per_block;
 }
 

@@ -31,18 +31,18 @@ struct PackedView {
   std::size_t cols = 0;
   Q quantizer{};
 
-  constexpr Groups groups() const noexcept { return {rows, cols, quantizer.group_size}; }
-  constexpr std::size_t row_bytes() const noexcept {
+  LOWBIT_ALWAYS_INLINE constexpr Groups groups() const noexcept { return {rows, cols, quantizer.group_size}; }
+  LOWBIT_ALWAYS_INLINE constexpr std::size_t row_bytes() const noexcept {
     return pack::row_bytes<typename Q::layout_type>(ceil_div(cols, Q::format_type::dim));
   }
-  constexpr std::size_t zero_row_bytes() const noexcept {
+  LOWBIT_ALWAYS_INLINE constexpr std::size_t zero_row_bytes() const noexcept {
     return ceil_div(groups().per_row_count() * Q::zero_bits, 8);
   }
-  std::span<const std::uint8_t> row_codes(std::size_t r) const noexcept {
+  LOWBIT_ALWAYS_INLINE std::span<const std::uint8_t> row_codes(std::size_t r) const noexcept {
     return codes.subspan(r * row_bytes(), row_bytes());
   }
   /// Parameters of group g of row r.
-  typename Q::params_type group_params(std::size_t r, std::size_t g) const noexcept {
+  LOWBIT_ALWAYS_INLINE typename Q::params_type group_params(std::size_t r, std::size_t g) const noexcept {
     const Groups layout = groups();
     std::uint8_t zero = 0;
     if constexpr (Q::zero_bits != 0) {
@@ -55,7 +55,7 @@ struct PackedView {
     return quantizer.load(params[layout.index(r, g)], zero);
   }
   /// True when every span has the size that rows, cols and Q imply. O(1); every public entry point asks.
-  bool consistent() const noexcept {
+  LOWBIT_ALWAYS_INLINE bool consistent() const noexcept {
     const Groups layout = groups();
     const std::size_t zero_bytes =
         Q::zero_bits == 0 ? 0 : (layout.shared_by_rows() ? (layout.total() != 0 ? 1 : 0) : rows * zero_row_bytes());

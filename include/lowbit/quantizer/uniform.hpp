@@ -143,8 +143,10 @@ struct Uniform : detail::GroupSize<O.group_size> {
     return p.scale * (static_cast<float>(code) - p.zero_point);
   }
 
-  std::uint8_t quantize(std::span<const float, 1> x, params_type p) const noexcept { return quantize(x[0], p); }
-  void dequantize(std::uint8_t code, params_type p, std::span<float, 1> y) const noexcept { y[0] = dequantize(code, p); }
+  LOWBIT_ALWAYS_INLINE std::uint8_t quantize(std::span<const float, 1> x, params_type p) const noexcept { return quantize(x[0], p); }
+  LOWBIT_ALWAYS_INLINE void dequantize(std::uint8_t code, params_type p, std::span<float, 1> y) const noexcept {
+    y[0] = dequantize(code, p);
+  }
 
   LOWBIT_ALWAYS_INLINE stored_type store(params_type p) const noexcept {
     if constexpr (O.zero_point == ZeroPoint::real)
