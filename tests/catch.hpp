@@ -10,13 +10,15 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/generators/catch_generators_range.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
-#else
-#include <catch2/catch.hpp>
-#endif
-
 namespace lowbit::test {
 using Catch::Approx;
-}  // namespace lowbit::test
+}
+#else
+#include <catch2/catch.hpp>
+namespace lowbit::test {
+using Catch::Detail::Approx;
+}
+#endif
 
 /// Leaves the test with a message. Catch2 2 knows no skipped test, so there the message is all there is.
 #if defined(SKIP)

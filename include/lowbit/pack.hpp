@@ -6,3 +6,4 @@
 
 #include "lowbit/pack/concept.hpp"
 #include "lowbit/pack/dense.hpp"
+#include "lowbit/pack/split_nibbles.hpp"

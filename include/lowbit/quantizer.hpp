@@ -6,6 +6,9 @@
 /// storage types. `quantize_nearest` is rounding to nearest; `ptq/` has policies that look at the inputs too.
 
 #include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/gguf_blocks.hpp"
+#include "lowbit/quantizer/gguf_q4_0.hpp"
+#include "lowbit/quantizer/gguf_q8_0.hpp"
 #include "lowbit/quantizer/groups.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 #include "lowbit/quantizer/nearest.hpp"

@@ -2,7 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "lowbit/linalg/cholesky.hpp"
@@ -94,17 +100,24 @@ struct OrderedProblem {
   std::vector<std::pair<Index, Index>> blocks;
 };
 
-/// Rounds rows [begin, begin + count). group_of maps a position to its group; fitted groups come from the compensated
-/// weights when `fit_groups`, otherwise out already holds all parameters.
+/// Where a fitted scale overflowed its storage.
+struct Overflow {
+  Index row, column;
+};
+
+/// Rounds rows [begin, begin + count). Grids come from the compensated weights where `frozen` is empty, otherwise they are
+/// `frozen`, one entry per group of the matrix.
 template <Quantizer Q>
 class RowRounder {
  public:
-  RowRounder(const Q& q, const OrderedProblem& problem, const ScaleSearch& scale, bool fit_groups, bool stored_in_order)
-      : q_(q), problem_(problem), scale_(scale), fit_groups_(fit_groups), stored_in_order_(stored_in_order) {}
+  RowRounder(const Q& q, const OrderedProblem& problem, const ScaleSearch& scale,
+             std::span<const typename Q::params_type> frozen, bool stored_in_order)
+      : q_(q), problem_(problem), scale_(scale), frozen_(frozen), stored_in_order_(stored_in_order) {}
 
-  /// Returns the row whose scale overflowed its storage, or −1. Adds to `moved`.
-  Index run(const ConstMatrixRef& W, Index begin, Index count, int cd_sweeps, QuantizedMatrix<Q>& out,
-            std::size_t& moved) const {
+  /// Adds to `moved`. The result is empty unless a scale overflowed.
+  std::optional<Overflow> run(const ConstMatrixRef& W, Index begin, Index count, int cd_sweeps, QuantizedMatrix<Q>& out,
+                              std::size_t& moved) const {
+    const bool fit_groups = frozen_.empty();
     const Index n = W.cols();
     const Groups groups = out.groups();
     MatrixD original(count, n);
@@ -119,11 +132,11 @@ class RowRounder {
           stored_in_order_ ? static_cast<std::size_t>(p) : problem_.order[static_cast<std::size_t>(p)];
       return params[static_cast<std::size_t>(r) * groups.per_row_count() + groups.of_column(column)];
     };
-    if (!fit_groups_)
+    if (!fit_groups)
       for (Index r = 0; r < count; ++r)
         for (std::size_t g = 0; g < groups.per_row_count(); ++g)
           params[static_cast<std::size_t>(r) * groups.per_row_count() + g] =
-              out.group_params(static_cast<std::size_t>(begin + r), g);
+              frozen_[groups.index(static_cast<std::size_t>(begin + r), g)];
 
     MatrixD errors;
     std::vector<float> values;
@@ -132,13 +145,14 @@ class RowRounder {
       for (Index r = 0; r < count; ++r) {
         double* w = work.row(r).data();
         for (Index j = first; j < last; ++j) {
-          if (fit_groups_ && static_cast<std::size_t>(j) % groups.size() == 0) {
+          if (fit_groups && static_cast<std::size_t>(j) % groups.size() == 0) {
             const std::size_t g = groups.of_column(static_cast<std::size_t>(j)), size = groups.end(g) - groups.begin(g);
             values.resize(size);
             for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(w[static_cast<std::size_t>(j) + i]);
             params_at(r, j) = fit_scale(scale_, q_, std::span<const float>(values),
                                         std::span(problem_.importance).subspan(static_cast<std::size_t>(j), size));
-            if (!params_finite<Q>(params_at(r, j))) return begin + r;
+            if (!params_finite<Q>(params_at(r, j)))
+              return Overflow{begin + r, static_cast<Index>(problem_.order[static_cast<std::size_t>(j)])};
           }
           const auto& p = params_at(r, j);
           const std::uint8_t code = q_.quantize(static_cast<float>(w[j]), p);
@@ -160,20 +174,49 @@ class RowRounder {
       for (Index p = 0; p < n; ++p)
         row[stored_in_order_ ? static_cast<std::size_t>(p) : problem_.order[static_cast<std::size_t>(p)]] = codes(r, p);
       out.set_row_codes(static_cast<std::size_t>(begin + r), row);
-      if (fit_groups_)
+      if (fit_groups)
         for (std::size_t g = 0; g < groups.per_row_count(); ++g)
           out.set_params(static_cast<std::size_t>(begin + r), g,
                          params[static_cast<std::size_t>(r) * groups.per_row_count() + g]);
     }
-    return -1;
+    return std::nullopt;
   }
 
  private:
   const Q& q_;
   const OrderedProblem& problem_;
   const ScaleSearch& scale_;
-  bool fit_groups_, stored_in_order_;
+  std::span<const typename Q::params_type> frozen_;
+  bool stored_in_order_;
 };
+
+/// The grids of rounding to nearest, one per group of the matrix, also written to `out`. They are kept as fit returned
+/// them: a quantizer's parameters may know more than its storage.
+template <Quantizer Q>
+Result<std::vector<typename Q::params_type>> freeze_grids(const Q& q, const Matrix& W, const ScaleSearch& scale,
+                                                          std::span<const float> importance, Executor& executor,
+                                                          QuantizedMatrix<Q>& out) {
+  const Groups groups = out.groups();
+  std::vector<typename Q::params_type> grids(groups.total());
+  if (groups.shared_by_rows()) {
+    if (!grids.empty()) grids[0] = fit_scale(scale, q, std::span(W.data(), static_cast<std::size_t>(W.size())));
+  } else {
+    executor.run(static_cast<std::size_t>(W.rows()), [&](std::size_t r) {
+      const std::span row(W.row(static_cast<Index>(r)).data(), static_cast<std::size_t>(W.cols()));
+      for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
+        const std::size_t begin = groups.begin(g), size = groups.end(g) - begin;
+        grids[groups.index(r, g)] = fit_scale(scale, q, row.subspan(begin, size), importance.subspan(begin, size));
+      }
+    });
+  }
+  for (std::size_t i = 0; i < grids.size(); ++i) {
+    const std::size_t row = i / groups.per_row_count(), g = i % groups.per_row_count();
+    if (!params_finite<Q>(grids[i]))
+      return scale_overflow(row, groups.begin(g), std::numeric_limits<double>::infinity());
+    out.set_params(row, g, grids[i]);
+  }
+  return grids;
+}
 
 }  // namespace detail
 
@@ -187,7 +230,12 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
   if (moments.tokens() == 0) return give_up(q, W, moments, context, "no calibration tokens reached this layer");
 
   const MatrixD natural = moments.mean();
-  VectorD diagonal = natural.diagonal();
+  const VectorD diagonal = natural.diagonal();
+  if (!diagonal.allFinite()) {
+    Error error{.code = Errc::not_finite, .message = "the diagonal of the second moments must be finite"};
+    if (on_failure == OnFailure::error) return error;
+    return give_up(q, W, moments, context, to_string(error));
+  }
   std::vector<Index> dead;
   for (Index j = 0; j < n; ++j)
     if (diagonal(j) == 0.0) dead.push_back(j);
@@ -234,26 +282,26 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
   const bool stored_in_order = act_order && fit_groups;
   problem.blocks = detail::lazy_blocks(n, static_cast<Index>(std::min<std::size_t>(block_size, static_cast<std::size_t>(n))),
                                        fit_groups ? static_cast<Index>(groups.size()) : 0);
+  std::vector<typename Q::params_type> frozen;
   if (!fit_groups) {
-    // Grids frozen before the loop are those of rounding to nearest; its codes are overwritten.
-    auto frozen = quantize_nearest(q, std::span(std::as_const(live).data(), static_cast<std::size_t>(live.size())),
-                                   static_cast<std::size_t>(rows), static_cast<std::size_t>(n), scale,
-                                   detail::importance_of(moments));
-    if (!frozen) return std::move(frozen).error();
-    out = std::move(*frozen);
+    auto grids = detail::freeze_grids(q, live, scale, detail::importance_of(moments), context.executor, out);
+    if (!grids) return std::move(grids).error();
+    frozen = std::move(*grids);
   }
 
-  const detail::RowRounder<Q> rounder(q, problem, scale, fit_groups, stored_in_order);
+  const detail::RowRounder<Q> rounder(q, problem, scale, frozen, stored_in_order);
   const std::size_t tasks = detail::tasks_for(rows);
-  std::vector<Index> overflow(tasks, -1);
+  std::vector<std::optional<detail::Overflow>> overflow(tasks);
   std::vector<std::size_t> moved(tasks, 0);
   context.executor.run(tasks, [&](std::size_t t) {
     const Index begin = static_cast<Index>(t) * detail::task_rows;
     overflow[t] =
         rounder.run(live, begin, std::min(detail::task_rows, rows - begin), cd_sweeps, out, moved[t]);
   });
-  for (const Index r : overflow)
-    if (r >= 0) return scale_overflow(static_cast<std::size_t>(r), 0, std::numeric_limits<double>::infinity());
+  for (const auto& at : overflow)
+    if (at)
+      return scale_overflow(static_cast<std::size_t>(at->row), static_cast<std::size_t>(at->column),
+                            std::numeric_limits<double>::infinity());
   if (stored_in_order) out.set_column_order(problem.order);
   if (context.report != nullptr)
     context.report->moved_codes = std::accumulate(moved.begin(), moved.end(), std::size_t{0});
