@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "lowbit/core/contract.hpp"
+#include "lowbit/kernel/gemm.hpp"
+#include "lowbit/linalg/executor.hpp"
+#include "lowbit/linalg/matrix.hpp"
+#include "lowbit/model/eigen_kernels.hpp"
+#include "lowbit/model/linear.hpp"
+#include "lowbit/quantizer/matrix.hpp"
+
+namespace lowbit::model {
+
+/// Packed weights, multiplied as they lie by the widest kernel of this build. Columns that a rounding policy reordered are
+/// gathered from the inputs once per call.
+///
+/// Every output has the bits of lowbit::gemv for that token: for any number of threads and any batch.
+template <Quantizer Q>
+class QuantizedLinear final : public Linear {
+ public:
+  explicit QuantizedLinear(QuantizedMatrix<Q> weights) : weights_(std::move(weights)) {}
+
+  const QuantizedMatrix<Q>& weights() const noexcept { return weights_; }
+  std::size_t rows() const override { return weights_.rows(); }
+  std::size_t cols() const override { return weights_.cols(); }
+
+  void apply(ConstMatrixRef X, MatrixRef Y, Executor& executor) const override {
+    LOWBIT_EXPECTS(static_cast<std::size_t>(X.cols()) == cols(), "X holds as many features as W has columns");
+    LOWBIT_EXPECTS(Y.rows() == X.rows() && static_cast<std::size_t>(Y.cols()) == rows(),
+                   "Y holds one row per token and one column per row of W");
+    const auto tokens = static_cast<std::size_t>(X.rows());
+    if (tokens == 0 || rows() == 0) return;
+    const detail::ContiguousInputs inputs(X, weights_.column_order());
+    const bool direct = Y.outerStride() == Y.cols() || tokens == 1;
+    Matrix result = direct ? Matrix() : Matrix(Y.rows(), Y.cols());
+    float* const out = direct ? Y.data() : result.data();
+
+    // Tasks of whole row blocks for all tokens of a tile: the packed rows of a task stay in cache for the tile.
+    constexpr std::size_t row_block = 64, token_tile = 256;
+    const std::size_t blocks = ceil_div(rows(), row_block);
+    executor.run(blocks * ceil_div(tokens, token_tile), [&](std::size_t task) {
+      const std::size_t row = task % blocks * row_block, token = task / blocks * token_tile;
+      const std::size_t count = std::min(token_tile, tokens - token);
+      gemm(weights_.view(), RowRange{row, std::min(rows(), row + row_block)},
+           std::span<const float>(inputs.data() + token * cols(), count * cols()),
+           std::span<float>(out + token * rows(), count * rows()), count);
+    });
+    if (!direct) Y = result;
+  }
+
+  Matrix dequantized() const override { return lowbit::dequantize(weights_); }
+  std::size_t stored_bytes() const override {
+    return weights_.codes().size() + weights_.params().size() * sizeof(typename Q::stored_type) +
+           weights_.zeros().size() + weights_.column_order().size() * sizeof(std::uint32_t);
+  }
+  std::string description() const override { return Q::storage_name(); }
+
+ private:
+  QuantizedMatrix<Q> weights_;
+};
+
+}  // namespace lowbit::model
