@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "lowbit/core/contract.hpp"
+#include "lowbit/kernel/dequantize/avx2.hpp"
 #include "lowbit/kernel/dequantize/scalar.hpp"
 
 namespace lowbit {

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <span>
 
 #include "lowbit/core/isa.hpp"
 #include "lowbit/format/int.hpp"
 #include "lowbit/pack/concept.hpp"
+#include "lowbit/pack/spread.hpp"
 
 namespace lowbit::pack {
 inline namespace LOWBIT_ISA_NAMESPACE {
@@ -24,25 +27,28 @@ struct Dense {
 
   /// codes: n·codes_per_block codes below 2^Bits; bytes: n·bytes_per_block.
   static void pack(std::span<const std::uint8_t> codes, std::span<std::uint8_t> bytes) noexcept {
-    const std::size_t blocks = codes.size() / codes_per_block;
-    for (std::size_t b = 0; b < blocks; ++b) {
-      std::uint64_t word = 0;
-      for (std::size_t i = 0; i < codes_per_block; ++i)
-        word |= static_cast<std::uint64_t>(codes[b * codes_per_block + i]) << (i * Bits);
-      for (std::size_t k = 0; k < bytes_per_block; ++k)
-        bytes[b * bytes_per_block + k] = static_cast<std::uint8_t>(word >> (8 * k));
+    constexpr std::size_t size = Bits;
+    std::size_t c = 0, b = 0;
+    for (; c + 8 <= codes.size(); c += 8, b += size) {
+      const std::uint64_t dense = gather_from_bytes<Bits>(load_word(codes.data() + c, 8));
+      std::memcpy(bytes.data() + b, &dense, size);
+    }
+    for (; c < codes.size(); c += codes_per_block, b += bytes_per_block) {
+      const std::uint64_t dense = gather_from_bytes<Bits>(load_word(codes.data() + c, codes_per_block));
+      std::memcpy(bytes.data() + b, &dense, bytes_per_block);
     }
   }
 
   static void unpack(std::span<const std::uint8_t> bytes, std::span<std::uint8_t> codes) noexcept {
-    constexpr auto mask = static_cast<std::uint8_t>((1u << Bits) - 1u);
-    const std::size_t blocks = codes.size() / codes_per_block;
-    for (std::size_t b = 0; b < blocks; ++b) {
-      std::uint64_t word = 0;
-      for (std::size_t k = 0; k < bytes_per_block; ++k)
-        word |= static_cast<std::uint64_t>(bytes[b * bytes_per_block + k]) << (8 * k);
-      for (std::size_t i = 0; i < codes_per_block; ++i)
-        codes[b * codes_per_block + i] = static_cast<std::uint8_t>(word >> (i * Bits)) & mask;
+    constexpr std::size_t size = Bits;
+    std::size_t c = 0, b = 0;
+    for (; c + 8 <= codes.size(); c += 8, b += size) {
+      const std::uint64_t spread = spread_to_bytes<Bits>(load_word(bytes.data() + b, size));
+      std::memcpy(codes.data() + c, &spread, 8);
+    }
+    for (; c < codes.size(); c += codes_per_block, b += bytes_per_block) {
+      const std::uint64_t spread = spread_to_bytes<Bits>(load_word(bytes.data() + b, bytes_per_block));
+      std::memcpy(codes.data() + c, &spread, codes_per_block);
     }
   }
 };

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "lowbit/kernel/dequantize/scalar.hpp"
+#include "lowbit/pack/spread.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 
 /// What the wide products share. V is a set of lanes (LanesAvx2, LanesAvx512).
@@ -93,22 +94,13 @@ LOWBIT_ALWAYS_INLINE float widen_scale(Scale s) noexcept {
 template <int B>
 LOWBIT_ALWAYS_INLINE void widen_zero_points(std::span<const std::uint8_t> stream, std::size_t first, std::size_t count,
                                             float* to) noexcept {
-  constexpr std::uint64_t mask = (1u << B) - 1u;
   for (std::size_t g = 0; g < count; g += 8) {  // eight codes and up to seven bits before them fit 64 bits
     const std::size_t bit = (first + g) * static_cast<std::size_t>(B);
     const std::size_t rest = stream.size() - bit / 8;
-    std::uint64_t word = 0;
-    if (rest >= 8) [[likely]]
-      std::memcpy(&word, stream.data() + bit / 8, 8);
-    else
-      std::memcpy(&word, stream.data() + bit / 8, rest);
-    word >>= bit % 8;
-#if defined(__BMI2__)
-    const auto bytes = static_cast<long long>(_pdep_u64(word, 0x0101010101010101u * mask));
-    _mm256_storeu_ps(to + g, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes))));
-#else
-    for (std::size_t i = 0; i < 8; ++i) to[g + i] = static_cast<float>((word >> (i * static_cast<std::size_t>(B))) & mask);
-#endif
+    const std::uint64_t word = rest >= 8 ? pack::load_word(stream.data() + bit / 8, 8)
+                                         : pack::load_word(stream.data() + bit / 8, rest);
+    const std::uint64_t codes = pack::spread_to_bytes<B>(word >> (bit % 8));
+    for (std::size_t i = 0; i < 8; ++i) to[g + i] = static_cast<float>((codes >> (8 * i)) & 0xff);
   }
 }
 
