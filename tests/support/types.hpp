@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <tuple>
+#include <type_traits>
+
+#include "lowbit/kernel.hpp"
+#include "lowbit/quantizer.hpp"
+
+/// The lists of types that laws are checked for. A new format, layout or quantizer is one line here.
+
+namespace lowbit::test {
+
+using formats = std::tuple<Int2, Int3, Int4, Int5, Int6, Int7, Int8>;
+
+template <class L, class F>
+struct LayoutOf {
+  using layout = L;
+  using format = F;
+};
+
+using layouts = std::tuple<LayoutOf<pack::dense_for<Int2>, Int2>, LayoutOf<pack::dense_for<Int3>, Int3>,
+                           LayoutOf<pack::dense_for<Int4>, Int4>, LayoutOf<pack::dense_for<Int5>, Int5>,
+                           LayoutOf<pack::dense_for<Int6>, Int6>, LayoutOf<pack::dense_for<Int7>, Int7>,
+                           LayoutOf<pack::dense_for<Int8>, Int8>>;
+
+template <class F, std::size_t G, ZeroPoint Z, ScaleStorage S>
+using Grid = Uniform<F, UniformOptions{.group_size = G, .zero_point = Z, .scale = S}>;
+
+/// Every width, every zero point, every storage of the scale; groups that are usual, odd, shared and set at run time.
+using quantizers = std::tuple<  //
+    Grid<Int2, 128, ZeroPoint::none, ScaleStorage::f16>, Grid<Int2, 32, ZeroPoint::integer, ScaleStorage::bf16>,
+    Grid<Int3, 128, ZeroPoint::integer, ScaleStorage::f16>, Grid<Int3, 5, ZeroPoint::integer, ScaleStorage::f32>,
+    Grid<Int4, 128, ZeroPoint::none, ScaleStorage::f16>, Grid<Int4, 32, ZeroPoint::integer, ScaleStorage::f16>,
+    Grid<Int4, per_tensor, ZeroPoint::integer, ScaleStorage::f32>,
+    Grid<Int4, dynamic_group, ZeroPoint::real, ScaleStorage::f16>, Grid<Int5, 32, ZeroPoint::real, ScaleStorage::bf16>,
+    Grid<Int6, per_row, ZeroPoint::none, ScaleStorage::bf16>, Grid<Int7, 8, ZeroPoint::integer, ScaleStorage::f16>,
+    Grid<Int7, 5, ZeroPoint::none, ScaleStorage::f16>, Grid<Int8, 128, ZeroPoint::none, ScaleStorage::f16>,
+    Grid<Int8, dynamic_group, ZeroPoint::integer, ScaleStorage::f32>>;
+
+/// A quantizer of the list, ready for use: 24 columns to a group where the size is set at run time.
+template <class Q>
+Q make_quantizer() {
+  Q q{};
+  if constexpr (!std::is_empty_v<Q> && requires { q.group_size = 24; }) q.group_size = 24;
+  return q;
+}
+
+template <class Q, class I>
+struct QuantizerOn {
+  using quantizer = Q;
+  using isa = I;
+};
+
+namespace detail {
+
+/// Q on Isa, unless the kernels of Isa for Q are those of a narrower set.
+template <class Q, class Isa>
+using once = std::conditional_t<std::is_same_v<gemv_isa<Isa, Q>, Isa>, std::tuple<QuantizerOn<Q, Isa>>, std::tuple<>>;
+
+template <class Q>
+using on_isas = decltype(std::tuple_cat(once<Q, isa::scalar>{}
+#if LOWBIT_HAS_AVX2
+                                        ,
+                                        once<Q, isa::avx2>{}
+#endif
+#if LOWBIT_HAS_AVX512
+                                        ,
+                                        once<Q, isa::avx512>{}
+#endif
+                                        ));
+
+template <class List>
+struct across;
+template <class... Qs>
+struct across<std::tuple<Qs...>> {
+  using type = decltype(std::tuple_cat(on_isas<Qs>{}...));
+};
+
+}  // namespace detail
+
+using quantizers_x_isas = detail::across<quantizers>::type;
+
+}  // namespace lowbit::test
