@@ -13,7 +13,7 @@ using ptq::NearestRounding;
 
 /// Rounding to nearest of a whole problem, as coordinate descent takes it.
 template <class Q>
-struct State {
+struct State final : ptq::Grid {
   MatrixD W, H, rounded;
   Codes codes;
   std::vector<typename Q::params_type> params;
@@ -28,8 +28,14 @@ struct State {
       }
     }
   }
+  Point nearest(Index r, Index, float x) const override {
+    const auto& p = params[static_cast<std::size_t>(r)];
+    const std::uint8_t code = q.quantize(x, p);
+    return {code, q.dequantize(code, p)};
+  }
+  bool fit(Index, Index, std::span<const float>, std::span<const float>) override { return true; }
   std::size_t descend(int sweeps) {
-    return ptq::coordinate_descent(q, W, H, rounded, codes, [&](Index r, Index) { return params[static_cast<std::size_t>(r)]; }, sweeps);
+    return ptq::coordinate_descent(*this, W, H, rounded, codes, sweeps);
   }
   double objective() const { return linalg::quadratic_form(rounded - W, H); }
 };

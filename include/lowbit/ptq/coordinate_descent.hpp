@@ -4,27 +4,23 @@
 #include <cstdint>
 
 #include "lowbit/linalg/matrix.hpp"
-#include "lowbit/ptq/rounding.hpp"
+#include "lowbit/ptq/grid.hpp"
 
 namespace lowbit::ptq {
 
 /// Re-rounds codes one column at a time, each to the grid point that minimizes tr((Q−W)H(Q−W)ᵀ) with all others fixed.
 ///
+///   grid    where each weight may lie; rows count from 0
 ///   W       [rows × in]  weights
 ///   H       [in × in]    undamped second moments; columns with H_jj ≤ 0 are left alone
 ///   Q       [rows × in]  dequantized values of `codes`; updated
 ///   codes   [rows × in]  updated
-///   params  (row, column) → parameters of that weight's group
 ///
 /// A code moves only if that lowers the objective, so the objective never rises. Rows are independent.
 /// Returns the number of codes moved. Cost per sweep: 2·rows·in² flops, most of it in matrix products over blocks of 128
 /// columns. Source: COMQ (Zhang et al., arXiv:2403.07134) gives the update; with H it needs no tokens.
-template <Quantizer Q, class Params>
-std::size_t coordinate_descent(const Q& q, const ConstMatrixDRef& W, const ConstMatrixDRef& H, MatrixDRef dequantized,
-                               Eigen::Ref<Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>, 0,
-                                          Eigen::OuterStride<>>
-                                   codes,
-                               const Params& params, int sweeps) {
+inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W, const ConstMatrixDRef& H,
+                                      MatrixDRef dequantized, detail::CodesRef codes, int sweeps) {
   constexpr Index block = 128;
   const Index rows = W.rows(), n = W.cols();
   std::size_t moved = 0;
@@ -41,10 +37,9 @@ std::size_t coordinate_descent(const Q& q, const ConstMatrixDRef& W, const Const
           const double curvature = H(j, j);
           if (!(curvature > 0.0)) continue;
           const double old = dequantized(r, j), g = gradient(r, j);
-          const auto p = params(r, j);
-          const std::uint8_t code = q.quantize(static_cast<float>(old - g / curvature), p);
+          const auto [code, value] = grid.nearest(r, j, static_cast<float>(old - g / curvature));
           if (code == codes(r, j)) continue;
-          const double step = static_cast<double>(q.dequantize(code, p)) - old;
+          const double step = static_cast<double>(value) - old;
           if (!(step * (2.0 * g + step * curvature) < 0.0)) continue;
           dequantized(r, j) = old + step;
           codes(r, j) = code;

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "lowbit/linalg/cholesky.hpp"
-#include "lowbit/ptq/coordinate_descent.hpp"
+#include "lowbit/ptq/column_rounding.hpp"
+#include "lowbit/ptq/grid.hpp"
 #include "lowbit/ptq/nearest.hpp"
 #include "lowbit/ptq/rounding.hpp"
 
@@ -72,124 +72,6 @@ struct HessianRounding {
 
 namespace detail {
 
-using Codes = Eigen::Matrix<std::uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-/// Lazy blocks [begin, end): at most block_size columns, ended early where a group that begins inside would reach past
-/// the end. group_size 0: groups do not matter.
-inline std::vector<std::pair<Index, Index>> lazy_blocks(Index n, Index block_size, Index group_size) {
-  std::vector<std::pair<Index, Index>> blocks;
-  for (Index begin = 0, end; begin < n; begin = end) {
-    end = std::min(n, begin + block_size);
-    if (group_size == 0) {
-      blocks.emplace_back(begin, end);
-      continue;
-    }
-    for (Index start = (begin / group_size + 1) * group_size; start < end; start += group_size)
-      if (std::min(n, start + group_size) > end) end = start;
-    blocks.emplace_back(begin, end);
-  }
-  return blocks;
-}
-
-/// One layer's problem with its columns in the order of rounding: position p is column order[p] of W.
-struct OrderedProblem {
-  std::vector<std::uint32_t> order;
-  MatrixD H;       // undamped
-  MatrixD U;       // of the damped H
-  std::vector<float> importance;            // diag H
-  std::vector<std::pair<Index, Index>> blocks;
-};
-
-/// Where a fitted scale overflowed its storage.
-struct Overflow {
-  Index row, column;
-};
-
-/// Rounds rows [begin, begin + count). Grids come from the compensated weights where `frozen` is empty, otherwise they are
-/// `frozen`, one entry per group of the matrix.
-template <Quantizer Q>
-class RowRounder {
- public:
-  RowRounder(const Q& q, const OrderedProblem& problem, const ScaleSearch& scale,
-             std::span<const typename Q::params_type> frozen, bool stored_in_order)
-      : q_(q), problem_(problem), scale_(scale), frozen_(frozen), stored_in_order_(stored_in_order) {}
-
-  /// Adds to `moved`. The result is empty unless a scale overflowed.
-  std::optional<Overflow> run(const ConstMatrixRef& W, Index begin, Index count, int cd_sweeps, QuantizedMatrix<Q>& out,
-                              std::size_t& moved) const {
-    const bool fit_groups = frozen_.empty();
-    const Index n = W.cols();
-    const Groups groups = out.groups();
-    MatrixD original(count, n);
-    for (Index p = 0; p < n; ++p)
-      original.col(p) = W.col(problem_.order[static_cast<std::size_t>(p)]).segment(begin, count).template cast<double>();
-    MatrixD work = original, rounded(count, n);
-    Codes codes(count, n);
-
-    std::vector<typename Q::params_type> params(static_cast<std::size_t>(count) * groups.per_row_count());
-    const auto params_at = [&](Index r, Index p) -> typename Q::params_type& {
-      const std::size_t column =
-          stored_in_order_ ? static_cast<std::size_t>(p) : problem_.order[static_cast<std::size_t>(p)];
-      return params[static_cast<std::size_t>(r) * groups.per_row_count() + groups.of_column(column)];
-    };
-    if (!fit_groups)
-      for (Index r = 0; r < count; ++r)
-        for (std::size_t g = 0; g < groups.per_row_count(); ++g)
-          params[static_cast<std::size_t>(r) * groups.per_row_count() + g] =
-              frozen_[groups.index(static_cast<std::size_t>(begin + r), g)];
-
-    MatrixD errors;
-    std::vector<float> values;
-    for (const auto& [first, last] : problem_.blocks) {
-      errors.resize(count, last - first);
-      for (Index r = 0; r < count; ++r) {
-        double* w = work.row(r).data();
-        for (Index j = first; j < last; ++j) {
-          if (fit_groups && static_cast<std::size_t>(j) % groups.size() == 0) {
-            const std::size_t g = groups.of_column(static_cast<std::size_t>(j)), size = groups.end(g) - groups.begin(g);
-            values.resize(size);
-            for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(w[static_cast<std::size_t>(j) + i]);
-            params_at(r, j) = fit_scale(scale_, q_, std::span<const float>(values),
-                                        std::span(problem_.importance).subspan(static_cast<std::size_t>(j), size));
-            if (!params_finite<Q>(params_at(r, j)))
-              return Overflow{begin + r, static_cast<Index>(problem_.order[static_cast<std::size_t>(j)])};
-          }
-          const auto& p = params_at(r, j);
-          const std::uint8_t code = q_.quantize(static_cast<float>(w[j]), p);
-          codes(r, j) = code;
-          rounded(r, j) = static_cast<double>(q_.dequantize(code, p));
-          const double e = (w[j] - rounded(r, j)) / problem_.U(j, j);
-          errors(r, j - first) = e;
-          const double* u = problem_.U.row(j).data();
-          for (Index k = j + 1; k < last; ++k) w[k] -= e * u[k];
-        }
-      }
-      if (last < n)
-        work.rightCols(n - last).noalias() -= errors * problem_.U.block(first, last, last - first, n - last);
-    }
-    if (cd_sweeps > 0) moved += coordinate_descent(q_, original, problem_.H, rounded, codes, params_at, cd_sweeps);
-
-    std::vector<std::uint8_t> row(static_cast<std::size_t>(n));
-    for (Index r = 0; r < count; ++r) {
-      for (Index p = 0; p < n; ++p)
-        row[stored_in_order_ ? static_cast<std::size_t>(p) : problem_.order[static_cast<std::size_t>(p)]] = codes(r, p);
-      out.set_row_codes(static_cast<std::size_t>(begin + r), row);
-      if (fit_groups)
-        for (std::size_t g = 0; g < groups.per_row_count(); ++g)
-          out.set_params(static_cast<std::size_t>(begin + r), g,
-                         params[static_cast<std::size_t>(r) * groups.per_row_count() + g]);
-    }
-    return std::nullopt;
-  }
-
- private:
-  const Q& q_;
-  const OrderedProblem& problem_;
-  const ScaleSearch& scale_;
-  std::span<const typename Q::params_type> frozen_;
-  bool stored_in_order_;
-};
-
 /// The grids of rounding to nearest, one per group of the matrix, also written to `out`. They are kept as fit returned
 /// them: a quantizer's parameters may know more than its storage.
 template <Quantizer Q>
@@ -228,83 +110,63 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
   LOWBIT_CHECK(detail::check_problem(W, moments));
   const Index rows = W.rows(), n = W.cols();
   if (moments.tokens() == 0) return give_up(q, W, moments, context, "no calibration tokens reached this layer");
-
   const MatrixD natural = moments.mean();
-  const VectorD diagonal = natural.diagonal();
-  if (!diagonal.allFinite()) {
-    Error error{.code = Errc::not_finite, .message = "the diagonal of the second moments must be finite"};
-    if (on_failure == OnFailure::error) return error;
-    return give_up(q, W, moments, context, to_string(error));
+  auto ordered = detail::order_problem(natural, act_order, damp);
+  if (!ordered) {
+    if (on_failure == OnFailure::error && ordered.error().code != Errc::invalid_argument) return std::move(ordered).error();
+    if (context.report != nullptr) context.report->dead_inputs = static_cast<std::size_t>((natural.diagonal().array() == 0.0).count());
+    return give_up(q, W, moments, context, to_string(ordered.error()));
   }
-  std::vector<Index> dead;
-  for (Index j = 0; j < n; ++j)
-    if (diagonal(j) == 0.0) dead.push_back(j);
-  if (context.report != nullptr) context.report->dead_inputs = dead.size();
-  if (static_cast<Index>(dead.size()) == n) return give_up(q, W, moments, context, "all inputs are zero");
-
-  detail::OrderedProblem problem;
-  problem.order.resize(static_cast<std::size_t>(n));
-  std::iota(problem.order.begin(), problem.order.end(), 0u);
-  if (act_order)
-    std::stable_sort(problem.order.begin(), problem.order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return diagonal(static_cast<Index>(a)) > diagonal(static_cast<Index>(b));
-    });
-  problem.H = natural;
-  if (act_order) problem.H = natural(problem.order, problem.order);
-  problem.importance.resize(static_cast<std::size_t>(n));
-  for (Index p = 0; p < n; ++p)
-    problem.importance[static_cast<std::size_t>(p)] = static_cast<float>(problem.H(p, p));
-
-  {
-    MatrixD filled = problem.H;
-    const double live_mean = diagonal.sum() / static_cast<double>(n - static_cast<Index>(dead.size()));
-    for (Index p = 0; p < n; ++p)
-      if (filled(p, p) == 0.0) filled(p, p) = live_mean;
-    auto factor = linalg::with_damping(filled, linalg::Damping{.fraction = damp}, linalg::inverse_upper_factor);
-    if (!factor) {
-      if (on_failure == OnFailure::error) return std::move(factor).error();
-      return give_up(q, W, moments, context, to_string(factor.error()));
-    }
-    problem.U = std::move(factor->factor);
-    if (context.report != nullptr) {
-      context.report->damp = factor->fraction;
-      context.report->factorizations = factor->attempts;
-    }
-  }
-
+  const detail::OrderedProblem& problem = *ordered;
   Matrix live = W;
   if (dead_inputs == DeadInputs::zero)
-    for (const Index j : dead) live.col(j).setZero();
+    for (const Index j : problem.dead) live.col(j).setZero();
 
   QuantizedMatrix<Q> out(static_cast<std::size_t>(rows), static_cast<std::size_t>(n), q);
   const Groups groups = out.groups();
   const bool fit_groups = !static_groups && !groups.shared_by_rows() && groups.per_row_count() > 1;
   const bool stored_in_order = act_order && fit_groups;
-  problem.blocks = detail::lazy_blocks(n, static_cast<Index>(std::min<std::size_t>(block_size, static_cast<std::size_t>(n))),
-                                       fit_groups ? static_cast<Index>(groups.size()) : 0);
   std::vector<typename Q::params_type> frozen;
   if (!fit_groups) {
     auto grids = detail::freeze_grids(q, live, scale, detail::importance_of(moments), context.executor, out);
     if (!grids) return std::move(grids).error();
     frozen = std::move(*grids);
   }
+  const auto blocks =
+      detail::lazy_blocks(n, static_cast<Index>(std::min<std::size_t>(block_size, static_cast<std::size_t>(n))),
+                          fit_groups ? static_cast<Index>(groups.size()) : 0);
 
-  const detail::RowRounder<Q> rounder(q, problem, scale, frozen, stored_in_order);
   const std::size_t tasks = detail::tasks_for(rows);
   std::vector<std::optional<detail::Overflow>> overflow(tasks);
   std::vector<std::size_t> moved(tasks, 0);
   context.executor.run(tasks, [&](std::size_t t) {
-    const Index begin = static_cast<Index>(t) * detail::task_rows;
-    overflow[t] =
-        rounder.run(live, begin, std::min(detail::task_rows, rows - begin), cd_sweeps, out, moved[t]);
+    const Index begin = static_cast<Index>(t) * detail::task_rows, count = std::min(detail::task_rows, rows - begin);
+    detail::MatrixGrid<Q> grid(q, groups, count, problem.order, stored_in_order, scale);
+    if (!fit_groups) grid.load(frozen, begin);
+    const detail::RoundedRows rounded = detail::round_columns(
+        problem, live, begin, count, blocks, fit_groups ? std::optional(groups) : std::nullopt, grid, cd_sweeps);
+    overflow[t] = rounded.overflow;
+    moved[t] = rounded.moved;
+    if (rounded.overflow) return;
+    std::vector<std::uint8_t> row(static_cast<std::size_t>(n));
+    for (Index r = 0; r < count; ++r) {
+      for (std::size_t p = 0; p < row.size(); ++p)
+        row[stored_in_order ? p : problem.order[p]] = rounded.codes(r, static_cast<Index>(p));
+      out.set_row_codes(static_cast<std::size_t>(begin + r), row);
+    }
+    if (fit_groups) grid.store(out, begin);
   });
   for (const auto& at : overflow)
     if (at)
       return scale_overflow(static_cast<std::size_t>(at->row), static_cast<std::size_t>(at->column),
                             std::numeric_limits<double>::infinity());
   if (stored_in_order) out.set_column_order(problem.order);
-  if (context.report != nullptr)
+  if (context.report != nullptr) {
+    context.report->damp = problem.damp;
+    context.report->factorizations = problem.factorizations;
+    context.report->dead_inputs = problem.dead.size();
     context.report->moved_codes = std::accumulate(moved.begin(), moved.end(), std::size_t{0});
+  }
   detail::measure(W, natural, out, context);
   return out;
 }

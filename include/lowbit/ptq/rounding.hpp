@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -74,16 +75,15 @@ MatrixD dequantized_rows(const QuantizedMatrix<Q>& quantized, Index begin, Index
   return out;
 }
 
-/// Fills error, reference and zero_groups of a report.
-template <Quantizer Q>
-void measure(const ConstMatrixRef& W, const MatrixD& H, const QuantizedMatrix<Q>& quantized, RoundingContext context) {
-  if (context.report == nullptr) return;
+/// Fills error and reference of a report; rows(begin, count) gives Ŵ.
+inline void measure_rows(const ConstMatrixRef& W, const MatrixD& H, const std::function<MatrixD(Index, Index)>& rows,
+                         RoundingContext context) {
   const std::size_t tasks = tasks_for(W.rows());
   std::vector<double> error(tasks), reference(tasks);
   context.executor.run(tasks, [&](std::size_t t) {
     const Index begin = static_cast<Index>(t) * task_rows, count = std::min(task_rows, W.rows() - begin);
     const MatrixD w = W.middleRows(begin, count).cast<double>();
-    const MatrixD delta = dequantized_rows(quantized, begin, count) - w;
+    const MatrixD delta = rows(begin, count) - w;
     error[t] = H.size() == 0 ? delta.squaredNorm() : linalg::quadratic_form(delta, H);
     reference[t] = H.size() == 0 ? w.squaredNorm() : linalg::quadratic_form(w, H);
   });
@@ -92,10 +92,18 @@ void measure(const ConstMatrixRef& W, const MatrixD& H, const QuantizedMatrix<Q>
     context.report->error += error[t];
     context.report->reference += reference[t];
   }
+}
+
+/// Fills error, reference and zero_groups of the context's report, if there is one.
+template <Quantizer Q>
+void measure(const ConstMatrixRef& W, const MatrixD& H, const QuantizedMatrix<Q>& quantized, RoundingContext context) {
+  if (context.report == nullptr) return;
+  measure_rows(W, H, [&](Index begin, Index count) { return dequantized_rows(quantized, begin, count); }, context);
   context.report->zero_groups = 0;
   if constexpr (requires(typename Q::params_type p) { p.scale; }) {
     const Groups groups = quantized.groups();
-    for (std::size_t r = 0; r < (groups.shared_by_rows() ? std::min<std::size_t>(1, quantized.rows()) : quantized.rows()); ++r)
+    const std::size_t rows = groups.shared_by_rows() ? std::min<std::size_t>(1, quantized.rows()) : quantized.rows();
+    for (std::size_t r = 0; r < rows; ++r)
       for (std::size_t g = 0; g < groups.per_row_count(); ++g)
         context.report->zero_groups += quantized.group_params(r, g).scale == 0.0f ? 1 : 0;
   }
