@@ -33,9 +33,9 @@ struct Dense {
       const std::uint64_t dense = gather_from_bytes<Bits>(load_word(codes.data() + c, 8));
       std::memcpy(bytes.data() + b, &dense, size);
     }
-    for (; c < codes.size(); c += codes_per_block, b += bytes_per_block) {
-      const std::uint64_t dense = gather_from_bytes<Bits>(load_word(codes.data() + c, codes_per_block));
-      std::memcpy(bytes.data() + b, &dense, bytes_per_block);
+    if (const std::size_t rest = codes.size() - c; rest != 0) {
+      const std::uint64_t dense = gather_from_bytes<Bits>(load_word(codes.data() + c, rest));
+      std::memcpy(bytes.data() + b, &dense, rest * size / 8);
     }
   }
 
@@ -46,9 +46,9 @@ struct Dense {
       const std::uint64_t spread = spread_to_bytes<Bits>(load_word(bytes.data() + b, size));
       std::memcpy(codes.data() + c, &spread, 8);
     }
-    for (; c < codes.size(); c += codes_per_block, b += bytes_per_block) {
-      const std::uint64_t spread = spread_to_bytes<Bits>(load_word(bytes.data() + b, bytes_per_block));
-      std::memcpy(codes.data() + c, &spread, codes_per_block);
+    if (const std::size_t rest = codes.size() - c; rest != 0) {
+      const std::uint64_t spread = spread_to_bytes<Bits>(load_word(bytes.data() + b, rest * size / 8));
+      std::memcpy(codes.data() + c, &spread, rest);
     }
   }
 };
