@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+
 #include "lowbit/linalg/matrix.hpp"
 
 /// Sums over float data that are accumulated in double.

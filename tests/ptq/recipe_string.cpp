@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+
+#include <string>
+
+#include "catch.hpp"
+#include "lowbit/ptq/recipe_string.hpp"
+#include "lowbit/quantizer.hpp"
+
+namespace lowbit::test {
+namespace {
+
+using ptq::parse_recipe;
+using ptq::RecipeSpec;
+using ptq::RoundingKind;
+
+RecipeSpec spec(const std::string& text) {
+  const auto parsed = parse_recipe(text);
+  INFO(text << (parsed ? "" : ": " + to_string(parsed.error())));
+  REQUIRE(parsed.has_value());
+  CHECK(parsed->text == text);
+  return *parsed;
+}
+
+TEST_CASE("recipe string: a rounding and a format are enough", "[ptq][recipe]") {
+  const RecipeSpec rtn = spec("rtn:int4");
+  CHECK(rtn.rounding == RoundingKind::nearest);
+  CHECK(rtn.storage == Uniform<Int4>::storage_name());
+  CHECK(rtn.group_size == 128);
+  CHECK(rtn.rule == SymmetricRule::gptq);
+  CHECK(rtn.true_sequential);
+  CHECK(spec("gptq:int3").rounding == RoundingKind::hessian);
+  for (const char* width : {"2", "3", "4", "5", "6", "7", "8"})
+    CHECK(spec(std::string("rtn:int") + width).storage == std::string("int") + width + "_sym_f16");
+}
+
+TEST_CASE("recipe string: every modifier reaches its field", "[ptq][recipe]") {
+  const RecipeSpec all = spec("gptq:int3:g64:asym:scale_bf16:hlp2.4:act_order:static_groups:damp0.05:block32:cd3:zero_dead:parallel");
+  using Named = Uniform<Int3, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::integer, .scale = ScaleStorage::bf16}>;
+  CHECK(all.storage == Named::storage_name());
+  CHECK(all.group_size == 64);
+  CHECK(all.hessian.act_order);
+  CHECK(all.hessian.static_groups);
+  CHECK(all.hessian.damp == 0.05);
+  CHECK(all.hessian.block_size == 32);
+  CHECK(all.hessian.cd_sweeps == 3);
+  CHECK(all.hessian.dead_inputs == ptq::DeadInputs::zero);
+  CHECK_FALSE(all.true_sequential);
+  const auto* search = std::get_if<LpGrid>(&all.hessian.scale);
+  REQUIRE(search != nullptr);
+  CHECK(search->p == 2.4f);
+  CHECK(search->weighted);
+  CHECK_FALSE(std::get<LpGrid>(spec("rtn:int4:lp2").hessian.scale).weighted);
+  CHECK(std::holds_alternative<AbsMax>(spec("rtn:int4").hessian.scale));
+
+  CHECK(spec("rtn:int4:grow").group_size == per_row);
+  CHECK(spec("rtn:int4:gtensor").group_size == per_tensor);
+  CHECK(spec("rtn:int4:asymreal:scale_f32").storage ==
+        Uniform<Int4, UniformOptions{.zero_point = ZeroPoint::real, .scale = ScaleStorage::f32}>::storage_name());
+  CHECK(spec("rtn:int4:s1").rule == SymmetricRule::full_range);
+  CHECK(spec("rtn:int4:sym:s2").rule == SymmetricRule::gptq);
+  CHECK(spec("rtn:int4:s3").rule == SymmetricRule::narrow);
+  CHECK(spec("rtn:int4:s4:g32").rule == SymmetricRule::signed_max);
+}
+
+TEST_CASE("recipe string: GGUF blocks and floats name their stored types", "[ptq][recipe]") {
+  CHECK(spec("rtn:q4_0").storage == GgufQ4_0::storage_name());
+  CHECK(spec("gptq:q8_0:act_order:static_groups:cd2").storage == GgufQ8_0::storage_name());
+  CHECK(spec("gptq:q4_0").group_size == GgufQ4_0::group_size);
+  CHECK(spec("f32").storage == "f32");
+  CHECK(spec("fp16").storage == "f16");
+  CHECK(spec("f16").storage == "f16");
+  CHECK(spec("bf16").storage == "bf16");
+  CHECK(spec("bf16").rounding == RoundingKind::none);
+}
+
+TEST_CASE("recipe string: what means nothing is refused, naming the word", "[ptq][recipe]") {
+  const std::pair<const char*, const char*> refused[] = {
+      {"", "''"},
+      {"awq:int4", "'awq'"},
+      {"rtn", "'rtn'"},
+      {"gptq:", "''"},
+      {"rtn:int1", "'int1'"},
+      {"rtn:int9", "'int9'"},
+      {"rtn:int44", "'int44'"},
+      {"rtn:INT4", "'INT4'"},
+      {"f32:g64", "'g64'"},
+      {"rtn:int4:", "''"},
+      {"rtn:int4:g0", "'g0'"},
+      {"rtn:int4:g-1", "'g-1'"},
+      {"rtn:int4:g64x", "'g64x'"},
+      {"rtn:int4:g99999999999999999999999", "'g99999999999999999999999'"},
+      {"rtn:int4:g18446744073709551615", "'g18446744073709551615'"},
+      {"rtn:int4:g64:grow", "'grow'"},
+      {"rtn:int4:sym:asym", "'asym'"},
+      {"rtn:int4:asym:s2", "'s1"},
+      {"rtn:int4:s5", "'s5'"},
+      {"rtn:int4:lp0", "'lp0'"},
+      {"rtn:int4:lp-2", "'lp-2'"},
+      {"rtn:int4:lpnan", "'lpnan'"},
+      {"rtn:int4:lp2:hlp2", "'hlp2'"},
+      {"rtn:int4:act_order", "'act_order'"},
+      {"rtn:int4:cd2", "'cd2'"},
+      {"rtn:int4:damp0.1", "'damp0.1'"},
+      {"gptq:int4:damp2", "'damp2'"},
+      {"gptq:int4:damp-0.1", "'damp-0.1'"},
+      {"gptq:int4:dampnan", "'dampnan'"},
+      {"gptq:int4:block0", "'block0'"},
+      {"gptq:int4:cd-1", "'cd-1'"},
+      {"gptq:int4:cd100000", "'cd100000'"},
+      {"gptq:int4:act_order:act_order", "'act_order'"},
+      {"gptq:int4:damp0.1:damp0.2", "'damp0.2'"},
+      {"rtn:q4_0:g32", "'g32'"},
+      {"rtn:q4_0:asym", "'asym'"},
+      {"rtn:q8_0:scale_f32", "'scale_f32'"},
+      {"rtn:q8_0:lp2", "'lp2'"},
+      {"rtn:q4_1", "'q4_1'"},
+  };
+  for (const auto& [text, word] : refused) {
+    const auto parsed = parse_recipe(text);
+    CAPTURE(text);
+    REQUIRE_FALSE(parsed.has_value());
+    CHECK(parsed.error().code == Errc::invalid_argument);
+    CHECK(parsed.error().message.find(word) != std::string::npos);
+    CHECK(parsed.error().message.find(std::string("'") + text + "'") != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace lowbit::test
