@@ -32,7 +32,10 @@ inline bool block_is_finite(const GgmlTypeInfo& type, const std::uint8_t* block)
     case GgmlType::MXFP4: return block[0] != 255;
     case GgmlType::IQ1_M: {  // the half is spread over the top nibbles of four u16
       std::uint32_t half = 0;
-      for (unsigned i = 0; i < 4; ++i) half |= (load_le<std::uint16_t>(block + 48 + 2 * i) >> 12u) << (4 * i);
+      for (unsigned i = 0; i < 4; ++i) {
+        const std::uint32_t word = load_le<std::uint16_t>(block + 48 + 2 * i);
+        half |= (word >> 12) << (4 * i);
+      }
       return !all_ones<std::uint32_t>(half, 0x7c00);
     }
     default: return half_is_finite(type.first_half) && half_is_finite(type.second_half);
