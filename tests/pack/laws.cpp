@@ -14,12 +14,13 @@ TEMPLATE_LIST_TEST_CASE("layouts: unpack(pack(codes)) is codes, for every code i
   using L = typename TestType::layout;
   using Code = typename TestType::format::code_type;
   std::size_t wrong = 0;
-  for (std::size_t place = 0; place < L::codes_per_block; ++place)
+  const std::size_t blocks = 9;
+  for (std::size_t place = 0; place < blocks * L::codes_per_block; ++place)
     for (std::size_t c = 0; c < TestType::format::cardinality; ++c)
       for (const std::size_t others : {std::size_t{0}, TestType::format::cardinality - 1}) {
-        std::vector<Code> codes(L::codes_per_block, static_cast<Code>(others)), back(L::codes_per_block);
+        std::vector<Code> codes(blocks * L::codes_per_block, static_cast<Code>(others)), back(codes.size());
         codes[place] = static_cast<Code>(c);
-        std::vector<std::uint8_t> bytes(L::bytes_per_block);
+        std::vector<std::uint8_t> bytes(blocks * L::bytes_per_block);
         L::pack(std::span<const Code>(codes), bytes);
         L::unpack(bytes, std::span<Code>(back));
         wrong += back == codes ? 0 : 1;
@@ -84,7 +85,7 @@ TEST_CASE("Dense: code i takes bits i·b to (i+1)·b of a little-endian stream",
   CHECK(wrong_in_stream<8>() == 0);
 
   const std::uint8_t nibbles[] = {0x1, 0xf}, triples[] = {1, 2, 3, 4, 5, 6, 7, 0};
-  std::uint8_t byte[1], bytes[3];
+  std::vector<std::uint8_t> byte(1), bytes(3);
   pack::Dense<4>::pack(nibbles, byte);
   CHECK(byte[0] == 0xf1);
   pack::Dense<3>::pack(triples, bytes);

@@ -24,13 +24,13 @@ struct f16 {
   static constexpr float min_positive = 5.9604644775390625e-8f;  // 2^-24
 
   f16() = default;
-  explicit constexpr f16(float value) noexcept : bits(encode(value)) {}
-  static constexpr f16 from_bits(std::uint16_t b) noexcept {
+  LOWBIT_ALWAYS_INLINE explicit constexpr f16(float value) noexcept : bits(encode(value)) {}
+  LOWBIT_ALWAYS_INLINE static constexpr f16 from_bits(std::uint16_t b) noexcept {
     f16 h;
     h.bits = b;
     return h;
   }
-  explicit constexpr operator float() const noexcept { return decode(bits); }
+  LOWBIT_ALWAYS_INLINE explicit constexpr operator float() const noexcept { return decode(bits); }
   friend constexpr bool operator==(f16, f16) = default;  ///< equality of bits, not of values
 
   LOWBIT_ALWAYS_INLINE static constexpr std::uint16_t encode(float value) noexcept {
@@ -77,13 +77,13 @@ struct bf16 {
   static constexpr float min_positive = 9.18354961579912115600575419704879435795832466228193376178712e-41f;  // 2^-133
 
   bf16() = default;
-  explicit constexpr bf16(float value) noexcept : bits(encode(value)) {}
-  static constexpr bf16 from_bits(std::uint16_t b) noexcept {
+  LOWBIT_ALWAYS_INLINE explicit constexpr bf16(float value) noexcept : bits(encode(value)) {}
+  LOWBIT_ALWAYS_INLINE static constexpr bf16 from_bits(std::uint16_t b) noexcept {
     bf16 h;
     h.bits = b;
     return h;
   }
-  explicit constexpr operator float() const noexcept { return decode(bits); }
+  LOWBIT_ALWAYS_INLINE explicit constexpr operator float() const noexcept { return decode(bits); }
   friend constexpr bool operator==(bf16, bf16) = default;  ///< equality of bits, not of values
 
   LOWBIT_ALWAYS_INLINE static constexpr std::uint16_t encode(float value) noexcept {

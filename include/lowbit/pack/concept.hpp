@@ -40,7 +40,7 @@ void pack_row(std::span<const Code> codes, std::span<std::uint8_t> bytes) noexce
   constexpr std::size_t per = Layout::codes_per_block;
   const std::size_t whole = codes.size() / per;
   Layout::pack(codes.first(whole * per), bytes.first(whole * Layout::bytes_per_block));
-  if (const std::size_t rest = codes.size() - whole * per; rest != 0) {
+  if (const std::size_t rest = codes.size() - whole * per; per > 1 && rest != 0) {
     Code last[per] = {};
     for (std::size_t i = 0; i < rest; ++i) last[i] = codes[whole * per + i];
     Layout::pack(std::span<const Code>(last), bytes.subspan(whole * Layout::bytes_per_block, Layout::bytes_per_block));
@@ -53,7 +53,7 @@ void unpack_row(std::span<const std::uint8_t> bytes, std::span<Code> codes) noex
   constexpr std::size_t per = Layout::codes_per_block;
   const std::size_t whole = codes.size() / per;
   Layout::unpack(bytes.first(whole * Layout::bytes_per_block), codes.first(whole * per));
-  if (const std::size_t rest = codes.size() - whole * per; rest != 0) {
+  if (const std::size_t rest = codes.size() - whole * per; per > 1 && rest != 0) {
     Code last[per];
     Layout::unpack(bytes.subspan(whole * Layout::bytes_per_block, Layout::bytes_per_block), std::span<Code>(last));
     for (std::size_t i = 0; i < rest; ++i) codes[whole * per + i] = last[i];
@@ -65,7 +65,7 @@ template <class Layout, class Code>
 void unpack_range(std::span<const std::uint8_t> row, std::size_t first, std::span<Code> codes) noexcept {
   constexpr std::size_t per = Layout::codes_per_block;
   std::size_t done = 0;
-  if (const std::size_t skip = first % per; skip != 0) {
+  if (const std::size_t skip = first % per; per > 1 && skip != 0) {
     Code block[per];
     Layout::unpack(row.subspan(first / per * Layout::bytes_per_block, Layout::bytes_per_block), std::span<Code>(block));
     for (std::size_t i = skip; i < per && done < codes.size(); ++i) codes[done++] = block[i];

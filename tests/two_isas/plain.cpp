@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+#include "product.hpp"
+
+two_isas::Product two_isas::plain_product(const lowbit::PackedView<W4>& w, std::span<const float> x) {
+  return multiply(w, x);
+}
