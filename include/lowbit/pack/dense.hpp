@@ -30,7 +30,7 @@ struct Dense {
     constexpr std::size_t size = Bits;
     std::size_t c = 0, b = 0;
     for (; c + 8 <= codes.size(); c += 8, b += size) {
-      const std::uint64_t dense = gather_from_bytes<Bits>(load_word(codes.data() + c, 8));
+      const std::uint64_t dense = gather_from_bytes<Bits>(load_word<8>(codes.data() + c));
       std::memcpy(bytes.data() + b, &dense, size);
     }
     if (const std::size_t rest = codes.size() - c; rest != 0) {
@@ -43,7 +43,7 @@ struct Dense {
     constexpr std::size_t size = Bits;
     std::size_t c = 0, b = 0;
     for (; c + 8 <= codes.size(); c += 8, b += size) {
-      const std::uint64_t spread = spread_to_bytes<Bits>(load_word(bytes.data() + b, size));
+      const std::uint64_t spread = spread_to_bytes<Bits>(load_word<Bits>(bytes.data() + b));
       std::memcpy(codes.data() + c, &spread, 8);
     }
     if (const std::size_t rest = codes.size() - c; rest != 0) {

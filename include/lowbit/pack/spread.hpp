@@ -53,5 +53,28 @@ LOWBIT_ALWAYS_INLINE std::uint64_t load_word(const std::uint8_t* p, std::size_t 
   return word;
 }
 
+/// Count bytes as a little-endian word, from loads that go straight to registers: a copy to the stack would stall where
+/// its pieces are read as one.
+template <int Count>
+LOWBIT_ALWAYS_INLINE std::uint64_t load_word(const std::uint8_t* p) noexcept {
+  static_assert(Count >= 1 && Count <= 8);
+  const auto part = [p]<class T>(T value, int byte) {
+    std::memcpy(&value, p + byte, sizeof value);
+    return static_cast<std::uint64_t>(value) << (8 * byte);
+  };
+  if constexpr (Count == 8)
+    return part(std::uint64_t{}, 0);
+  else if constexpr (Count >= 5)
+    return part(std::uint32_t{}, 0) | part(std::uint32_t{}, Count - 4);
+  else if constexpr (Count == 4)
+    return part(std::uint32_t{}, 0);
+  else if constexpr (Count == 3)
+    return part(std::uint16_t{}, 0) | part(std::uint16_t{}, 1);
+  else if constexpr (Count == 2)
+    return part(std::uint16_t{}, 0);
+  else
+    return *p;
+}
+
 }  // namespace LOWBIT_ISA_NAMESPACE
 }  // namespace lowbit::pack

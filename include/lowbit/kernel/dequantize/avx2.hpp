@@ -32,7 +32,7 @@ isa::avx2 dequantize(isa::avx2, const PackedView<Uniform<Int<B>, O>>& w, RowRang
       const __m256 scale = _mm256_set1_ps(p.scale), zero_point = _mm256_set1_ps(p.zero_point);
       std::size_t count = groups.end(g) - groups.begin(g);
       for (; count >= 8; count -= 8, to += 8, from += B) {
-        const std::uint64_t codes = pack::spread_to_bytes<B>(pack::load_word(from, B));
+        const std::uint64_t codes = pack::spread_to_bytes<B>(pack::load_word<B>(from));
         const __m256 c = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(codes))));
         _mm256_storeu_ps(to, _mm256_mul_ps(scale, _mm256_sub_ps(c, zero_point)));
       }

@@ -16,9 +16,17 @@ struct LanesAvx512 {
     __m512i low, high;
   };
   static constexpr std::size_t count = 16;
-  static constexpr std::size_t tokens_at_once = 6;  ///< × 4 rows = 24 accumulators, 4 weights, 1 activation
+  static constexpr std::size_t tokens_at_once = 3;  ///< × 4 rows = 12 sums of blocks, 12 of stripes, 3 activations, 1 weight: 28 registers
 
   LOWBIT_ALWAYS_INLINE static Float load(const float* p) noexcept { return _mm512_loadu_ps(p); }
+  /// A load that stays one: compilers like to repeat a load as an operand of each use, which the load ports pay for.
+  LOWBIT_ALWAYS_INLINE static Float load_once(const float* p) noexcept {
+    Float v = load(p);
+#if defined(__GNUC__)
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+  }
   LOWBIT_ALWAYS_INLINE static void store(float* p, Float v) noexcept { _mm512_storeu_ps(p, v); }
   LOWBIT_ALWAYS_INLINE static Float broadcast(float v) noexcept { return _mm512_set1_ps(v); }
   LOWBIT_ALWAYS_INLINE static Float mul(Float a, Float b) noexcept { return _mm512_mul_ps(a, b); }

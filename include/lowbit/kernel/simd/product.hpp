@@ -27,8 +27,6 @@ void multiply_rows(const PackedView<Uniform<Int<B>, O>>& w, const Groups& groups
   };
   for (; t + V::tokens_at_once <= tokens; t += V::tokens_at_once)
     multiply_stripe<V, R, V::tokens_at_once>(weights, columns, x + t * block_columns<V>, pitch, put);
-  if constexpr (V::tokens_at_once > 3)
-    for (; t + 3 <= tokens; t += 3) multiply_stripe<V, R, 3>(weights, columns, x + t * block_columns<V>, pitch, put);
   for (; t < tokens; ++t) multiply_stripe<V, R, 1>(weights, columns, x + t * block_columns<V>, pitch, put);
 }
 

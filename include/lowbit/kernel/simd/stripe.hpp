@@ -258,22 +258,16 @@ LOWBIT_ALWAYS_INLINE void multiply_stripe(const StripeWeights<V>* w, std::size_t
     Float a[R][T];
     const float* xb = x + b * pitch;
     const std::size_t wb = b * block_columns<V>;
-    {
-      Float wk[R];
-      for (std::size_t r = 0; r < R; ++r) wk[r] = V::load(w[r].w + wb);
-      for (std::size_t t = 0; t < T; ++t) {
-        const Float xk = V::load(xb + t * block_columns<V>);
-        for (std::size_t r = 0; r < R; ++r) a[r][t] = V::mul(wk[r], xk);
+    const auto step = [&](std::size_t k, auto first) __attribute__((always_inline)) {
+      Float xk[T];
+      for (std::size_t t = 0; t < T; ++t) xk[t] = V::load_once(xb + t * block_columns<V> + k * V::count);
+      for (std::size_t r = 0; r < R; ++r) {
+        const Float wk = V::load_once(w[r].w + wb + k * V::count);
+        for (std::size_t t = 0; t < T; ++t) a[r][t] = first ? V::mul(wk, xk[t]) : V::fma(wk, xk[t], a[r][t]);
       }
-    }
-    for (std::size_t k = 1; k < 8; ++k) {
-      Float wk[R];
-      for (std::size_t r = 0; r < R; ++r) wk[r] = V::load(w[r].w + wb + k * V::count);
-      for (std::size_t t = 0; t < T; ++t) {
-        const Float xk = V::load(xb + t * block_columns<V> + k * V::count);
-        for (std::size_t r = 0; r < R; ++r) a[r][t] = V::fma(wk[r], xk, a[r][t]);
-      }
-    }
+    };
+    step(0, std::true_type{});
+    for (std::size_t k = 1; k < 8; ++k) step(k, std::false_type{});
     for (std::size_t r = 0; r < R; ++r) {
       const Float scale = V::load(w[r].scale + b * V::count);
       for (std::size_t t = 0; t < T; ++t) acc[r][t] = V::fma(scale, a[r][t], acc[r][t]);
