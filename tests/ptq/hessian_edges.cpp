@@ -105,6 +105,13 @@ TEST_CASE("dead inputs: their weights are rounded to nearest and disturb no othe
   CHECK(moved != codes);
 }
 
+TEST_CASE("dead inputs: they need no damping of their own", "[ptq][hessian]") {
+  RoundingReport report;
+  rounded(HessianRounding{.damp = 0.0, .on_failure = OnFailure::error}, Q3{}, with_dead_inputs({0, 7, 23}), &report);
+  CHECK(report.damp == 0.0);
+  CHECK(report.factorizations == 1);
+}
+
 TEST_CASE("dead inputs: with the policy zero their weights become 0 before scales are fitted", "[ptq][hessian]") {
   const std::vector<Index> dead{0, 7, 23};
   Problem problem = with_dead_inputs(dead);
