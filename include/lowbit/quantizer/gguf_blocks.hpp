@@ -26,12 +26,12 @@ namespace lowbit {
 ///   block_bytes         bytes of one block in a file
 ///   to_block_codes(p)   packed codes of one block → file bytes, in place; from_block_codes is the inverse
 template <class Q>
-concept GgufBlock = Quantizer<Q> && std::same_as<typename Q::stored_type, f16> && Q::group_size == 32 &&
+concept GgufBlock = Quantizer<Q> && std::same_as<typename Q::stored_type, f16> &&
                     requires(std::span<std::uint8_t> codes) {
                       { Q::block_bytes } -> std::convertible_to<std::size_t>;
                       { Q::to_block_codes(codes) } noexcept;
                       { Q::from_block_codes(codes) } noexcept;
-                    };
+                    } && Q::group_size == 32;  // last: a quantizer that is no block may have its group size as a member
 
 static_assert(GgufBlock<GgufQ4_0> && GgufBlock<GgufQ8_0>);
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lowbit/core/result.hpp"
+#include "lowbit/model/tokenizer.hpp"
+#include "lowbit/pipeline.hpp"
+#include "tool.hpp"
+
+/// What several commands share.
+
+namespace tool {
+
+/// Prints an error; says which exit code it deserves.
+inline int report(const lowbit::Error& error) {
+  std::fprintf(stderr, "lowbit: %s\n", to_string(error).c_str());
+  return error.code == lowbit::Errc::invalid_argument ? misused : failed;
+}
+
+/// Token ids from a file or from the model itself. `model_dir` gives the tokenizer and the vocabulary, and is what samples.
+lowbit::Result<std::vector<std::uint32_t>> read_tokens(const TokenSource& source, const std::filesystem::path& model_dir,
+                                                       std::size_t window, lowbit::Executor& executor);
+
+/// A checkpoint directory or a GGUF file.
+lowbit::Result<lowbit::pipeline::LoadedModel> load(const std::filesystem::path& path);
+
+/// Numbers as text.
+std::string fixed(double value, int digits);
+
+}  // namespace tool

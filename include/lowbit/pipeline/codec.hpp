@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "lowbit/core/type_list.hpp"
+#include "lowbit/model/quantized_linear.hpp"
+#include "lowbit/pipeline/gguf_export.hpp"
+#include "lowbit/pipeline/stored_matrix.hpp"
+#include "lowbit/ptq/recipe.hpp"
+#include "lowbit/ptq/recipe_string.hpp"
+
+namespace lowbit::pipeline {
+
+/// A layer after quantization: runnable, and as the parts a file holds.
+struct QuantizedWeights {
+  std::unique_ptr<model::Linear> linear;
+  StoredShape shape;
+  std::vector<StoredPart> parts;
+  ptq::RoundingReport report;
+  double bits_per_weight = 0.0;
+};
+
+/// One stored type with its type erased: what a recipe string or a file name turns into. Stateless.
+class Codec {
+ public:
+  virtual ~Codec() = default;
+  virtual std::string storage_name() const = 0;
+  /// Runs the compile-time recipe that the spec names on W [out × in].
+  virtual Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W,
+                                            const calib::Moments& moments, Executor& executor) const = 0;
+  virtual Result<std::unique_ptr<model::Linear>> load(const io::SafetensorsSet& file, const std::string& name,
+                                                      const StoredShape& shape) const = 0;
+  /// The same weights as GGUF blocks, bit for bit. Errors: unsupported, saying why GGUF cannot hold them.
+  virtual Result<GgufRows> to_gguf(const model::Linear& linear) const = 0;
+};
+
+template <Quantizer Q>
+class CodecFor final : public Codec {
+ public:
+  std::string storage_name() const override { return Q::storage_name(); }
+
+  Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W, const calib::Moments& moments,
+                                    Executor& executor) const override {
+    Q q{};
+    if constexpr (requires { q.group_size = std::size_t{}; }) q.group_size = spec.group_size;
+    if constexpr (requires { q.rule = SymmetricRule{}; }) q.rule = spec.rule;
+    if (spec.rounding == ptq::RoundingKind::hessian)
+      return finish(ptq::Recipe<Q, ptq::HessianRounding>{q, spec.hessian, {}}.run(W, moments, executor));
+    return finish(ptq::Recipe<Q, ptq::NearestRounding>{q, {spec.hessian.scale}, {}}.run(W, moments, executor));
+  }
+
+  Result<std::unique_ptr<model::Linear>> load(const io::SafetensorsSet& file, const std::string& name,
+                                              const StoredShape& shape) const override {
+    LOWBIT_TRY(matrix, from_parts<Q>(file, name, shape));
+    return std::unique_ptr<model::Linear>(std::make_unique<model::QuantizedLinear<Q>>(std::move(matrix)));
+  }
+
+  Result<GgufRows> to_gguf(const model::Linear& linear) const override {
+    const auto* own = dynamic_cast<const model::QuantizedLinear<Q>*>(&linear);
+    LOWBIT_EXPECTS(own != nullptr, "a codec exports the linear layers it made");
+    return to_gguf_rows(own->weights());
+  }
+
+ private:
+  template <class Layer>
+  static Result<QuantizedWeights> finish(Result<Layer> layer) {
+    if (!layer) return std::move(layer).error();
+    const QuantizedMatrix<Q>& matrix = layer->weights;
+    QuantizedWeights out;
+    out.shape = {Q::storage_name(), matrix.rows(), matrix.cols(), matrix.quantizer().group_size};
+    out.parts = to_parts(matrix);
+    out.report = std::move(layer->report);
+    out.bits_per_weight = matrix.bits_per_weight();
+    out.linear = std::make_unique<model::QuantizedLinear<Q>>(std::move(layer->weights));
+    return out;
+  }
+};
+
+/// The codecs of a closed list of quantizers.
+template <class... Qs>
+std::vector<const Codec*> codecs_of(TypeList<Qs...>) {
+  static const std::tuple<CodecFor<Qs>...> all;
+  return {&std::get<CodecFor<Qs>>(all)...};
+}
+
+}  // namespace lowbit::pipeline
