@@ -109,13 +109,14 @@ TEST_CASE("checkpoint: damage is an error that names the tensor", "[model][check
   CHECK(error.code == Errc::not_finite);
   CHECK(error.tensor == "model.norm.weight");
   CHECK(error.column == 7u);
-  for (const auto& [name, m] : tensors_of(tiny)) {
-    error = error_of([&](Tensors& t) { t.erase(name); });
+  for (const auto& entry : tensors_of(tiny)) {
+    error = error_of([&](Tensors& t) { t.erase(entry.first); });
     CHECK(error.code == Errc::missing);
-    CHECK(error.tensor == name);
-    error = error_of([&](Tensors& t) { t[name] = Matrix::Zero(m.rows() + 1, m.cols()); });
+    CHECK(error.tensor == entry.first);
+    const Matrix longer = Matrix::Zero(entry.second.rows() + 1, entry.second.cols());
+    error = error_of([&](Tensors& t) { t[entry.first] = longer; });
     CHECK(error.code == Errc::shape_mismatch);
-    CHECK(error.tensor == name);
+    CHECK(error.tensor == entry.first);
   }
   error = error_of([](Tensors&) {}, {{"mlp_bias", false}});
   CHECK(error.code == Errc::malformed);
