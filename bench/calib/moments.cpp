@@ -26,9 +26,10 @@ void moments(benchmark::State& state, bool fp64, Index in) {
 const bool registered = [] {
   for (const Index in : {576, 1536})
     for (const bool fp64 : {false, true})
-      benchmark::RegisterBenchmark(
-          label("moments", fp64 ? "f64" : "f32", "eigen", static_cast<std::size_t>(in), static_cast<std::size_t>(in), 1024).c_str(),
-          [=](benchmark::State& state) { moments(state, fp64, in); })
+      benchmark::RegisterBenchmark(label("moments", fp64 ? "f64" : "f32", "eigen", static_cast<std::size_t>(in),
+                                         static_cast<std::size_t>(in), 1024)
+                                       .c_str(),
+                                   [=](benchmark::State& state) { moments(state, fp64, in); })
           ->Unit(benchmark::kMillisecond);
   return true;
 }();

@@ -8,8 +8,8 @@
 namespace lowbit::bench {
 namespace {
 
-/// The down projection of a Llama of 135 million parameters, with inputs that are correlated (0.9 from channel to channel)
-/// and of log-normal scale.
+/// The down projection of a Llama of 135 million parameters, with inputs that are correlated (0.9 from channel to
+/// channel) and of log-normal scale.
 struct Problem {
   static constexpr Index rows = 576, cols = 1536, tokens = 4096;
   Matrix W{rows, cols};

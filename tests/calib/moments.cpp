@@ -33,14 +33,15 @@ MatrixD direct(const Matrix& X, const std::vector<float>& weights = {}) {
   return sum / total;
 }
 
-Moments collected(const Matrix& X, Index batch, calib::MomentsOptions options = {}, const std::vector<float>& weights = {},
-                  std::size_t threads = 1) {
+Moments collected(const Matrix& X, Index batch, calib::MomentsOptions options = {},
+                  const std::vector<float>& weights = {}, std::size_t threads = 1) {
   Executor executor(threads);
   Moments H(X.cols(), options);
   for (Index begin = 0; begin < X.rows(); begin += batch) {
     const Index count = std::min(batch, X.rows() - begin);
-    const auto part = weights.empty() ? std::span<const float>()
-                                      : std::span(weights).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
+    const auto part =
+        weights.empty() ? std::span<const float>()
+                        : std::span(weights).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count));
     H.add(X.middleRows(begin, count), executor, part).value();
   }
   return H;

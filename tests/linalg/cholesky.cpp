@@ -102,7 +102,8 @@ TEST_CASE("damping: it never accumulates over attempts", "[linalg]") {
     if (added.size() < 4) return std::nullopt;
     return A;
   };
-  const auto damped = linalg::with_damping(H, {.fraction = 0.0, .first = 1e-3, .growth = 10.0}, refuse_until_last).value();
+  const auto damped =
+      linalg::with_damping(H, {.fraction = 0.0, .first = 1e-3, .growth = 10.0}, refuse_until_last).value();
   REQUIRE(added.size() == 4);
   CHECK(added[0] == 0.0);
   CHECK(added[1] == test::Approx(2e-3));

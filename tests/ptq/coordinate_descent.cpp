@@ -19,7 +19,8 @@ struct State final : ptq::Grid {
   std::vector<typename Q::params_type> params;
   Q q{};
 
-  explicit State(const Problem& problem) : W(problem.W.cast<double>()), H(problem.H.mean()), rounded(W), codes(W.rows(), W.cols()) {
+  explicit State(const Problem& problem)
+      : W(problem.W.cast<double>()), H(problem.H.mean()), rounded(W), codes(W.rows(), W.cols()) {
     for (Index r = 0; r < W.rows(); ++r) {
       params.push_back(q.fit(std::span(problem.W.row(r).data(), static_cast<std::size_t>(W.cols()))));
       for (Index j = 0; j < W.cols(); ++j) {
@@ -34,9 +35,7 @@ struct State final : ptq::Grid {
     return {code, q.dequantize(code, p)};
   }
   bool fit(Index, Index, std::span<const float>, std::span<const float>) override { return true; }
-  std::size_t descend(int sweeps) {
-    return ptq::coordinate_descent(*this, W, H, rounded, codes, sweeps);
-  }
+  std::size_t descend(int sweeps) { return ptq::coordinate_descent(*this, W, H, rounded, codes, sweeps); }
   double objective() const { return linalg::quadratic_form(rounded - W, H); }
 };
 
@@ -63,8 +62,10 @@ TEST_CASE("coordinate descent: the objective never rises, sweep after sweep", "[
       before = after;
       for (Index r = 0; r < state.codes.rows(); ++r)  // codes and values stay together
         for (Index j = 0; j < state.codes.cols(); ++j)
-          REQUIRE(state.rounded(r, j) == test::Approx(static_cast<double>(state.q.dequantize(
-                                             state.codes(r, j), state.params[static_cast<std::size_t>(r)]))).margin(1e-9));
+          REQUIRE(state.rounded(r, j) ==
+                  test::Approx(static_cast<double>(
+                                   state.q.dequantize(state.codes(r, j), state.params[static_cast<std::size_t>(r)])))
+                      .margin(1e-9));
     }
   }
 }
@@ -79,7 +80,8 @@ TEST_CASE("coordinate descent: where it stops, no single code can be moved with 
     for (Index j = 0; j < 30; ++j)
       for (unsigned code = 0; code < 8; ++code) {
         State<Grid<3>> other = state;
-        other.rounded(r, j) = static_cast<double>(state.q.dequantize(static_cast<std::uint8_t>(code), state.params[static_cast<std::size_t>(r)]));
+        other.rounded(r, j) = static_cast<double>(
+            state.q.dequantize(static_cast<std::uint8_t>(code), state.params[static_cast<std::size_t>(r)]));
         CHECK(other.objective() >= least * (1.0 - 1e-9));
       }
 }
@@ -111,8 +113,9 @@ TEST_CASE("coordinate descent: columns without energy keep their codes", "[ptq][
   CHECK(state.codes.col(7) == before.col(7));
 }
 
-TEST_CASE("coordinate descent: at 3 bits on the test bed three sweeps give 0.37 of rounding to nearest, after GPTQ 0.16",
-          "[ptq][cd]") {
+TEST_CASE(
+    "coordinate descent: at 3 bits on the test bed three sweeps give 0.37 of rounding to nearest, after GPTQ 0.16",
+    "[ptq][cd]") {
   const Problem problem = tb1();
   const double nearest = proxy(problem, rounded(NearestRounding{}, Grid<3>{}, problem));
   State<Grid<3>> state(problem);
@@ -120,7 +123,8 @@ TEST_CASE("coordinate descent: at 3 bits on the test bed three sweeps give 0.37 
   const double from_nearest = state.objective() / nearest;
   const double gptq = proxy(problem, rounded(HessianRounding{}, Grid<3>{}, problem)) / nearest;
   ptq::RoundingReport report;
-  const double from_gptq = proxy(problem, rounded(HessianRounding{.cd_sweeps = 3}, Grid<3>{}, problem, &report)) / nearest;
+  const double from_gptq =
+      proxy(problem, rounded(HessianRounding{.cd_sweeps = 3}, Grid<3>{}, problem, &report)) / nearest;
   const double from_ordered =
       proxy(problem, rounded(HessianRounding{.act_order = true, .cd_sweeps = 3}, Grid<3>{}, problem)) / nearest;
   INFO("after RTN " << from_nearest << ", GPTQ " << gptq << ", GPTQ and sweeps " << from_gptq
@@ -139,8 +143,8 @@ TEST_CASE("coordinate descent: after Hessian rounding it never raises the error,
         double before = std::numeric_limits<double>::infinity();
         for (int sweeps = 0; sweeps <= 4; ++sweeps) {
           ptq::RoundingReport report;
-          rounded(HessianRounding{.act_order = act_order, .static_groups = static_groups, .cd_sweeps = sweeps}, Grid<2, 32>{},
-                  problem, &report);
+          rounded(HessianRounding{.act_order = act_order, .static_groups = static_groups, .cd_sweeps = sweeps},
+                  Grid<2, 32>{}, problem, &report);
           CAPTURE(act_order, static_groups, sweeps);
           CHECK(report.error <= before * (1.0 + 1e-12));
           before = report.error;
@@ -168,7 +172,8 @@ TEST_CASE("rounding: the best of all codings is never beaten, and GPTQ with swee
     const double nearest = proxy(problem, rounded(NearestRounding{}, q, problem));
     double ours = std::numeric_limits<double>::infinity();
     for (const bool act_order : {false, true}) {
-      const double error = proxy(problem, rounded(HessianRounding{.act_order = act_order, .cd_sweeps = 20}, q, problem));
+      const double error =
+          proxy(problem, rounded(HessianRounding{.act_order = act_order, .cd_sweeps = 20}, q, problem));
       CHECK(error >= best * (1.0 - 1e-9));
       ours = std::min(ours, error);
     }

@@ -66,8 +66,9 @@ TEST_CASE("damping: a diagonal that is not finite is named, whatever the options
     H(4, 4) = bad;
     const Problem problem{gaussian(5, 8, 3), calib::Moments::from_mean(H)};
     for (const bool act_order : {false, true}) {
-      CHECK(rounding_error(HessianRounding{.act_order = act_order, .on_failure = OnFailure::error}, Q3{}, problem).code ==
-            Errc::not_finite);
+      CHECK(
+          rounding_error(HessianRounding{.act_order = act_order, .on_failure = OnFailure::error}, Q3{}, problem).code ==
+          Errc::not_finite);
       RoundingReport report;
       const auto result = rounded(HessianRounding{.act_order = act_order}, Q3{}, problem, &report);
       CHECK(same_bytes(result, rounded(NearestRounding{}, Q3{}, problem)));
@@ -123,24 +124,28 @@ TEST_CASE("dead inputs: with the policy zero their weights become 0 before scale
     Problem cleared = problem;
     for (const Index j : dead) cleared.W.col(j).setZero();
     CHECK(same_bytes(aware, rounded(policy, Grid<3, 8>{}, cleared)));
-    CHECK(proxy(problem, aware) < proxy(problem, rounded(HessianRounding{.static_groups = static_groups}, Grid<3, 8>{}, problem)));
+    CHECK(proxy(problem, aware) <
+          proxy(problem, rounded(HessianRounding{.static_groups = static_groups}, Grid<3, 8>{}, problem)));
   }
 }
 
-TEST_CASE("dead inputs: when all are dead, or no token was seen, the layer is rounded to nearest and the report says so",
-          "[ptq][hessian]") {
+TEST_CASE(
+    "dead inputs: when all are dead, or no token was seen, the layer is rounded to nearest and the report says so",
+    "[ptq][hessian]") {
   const Matrix W = gaussian(5, 24, 6);
   const Problem problems[] = {{W, calib::Moments(24)}, {W, moments_of(Matrix::Zero(9, 24))}, {W, calib::Moments()}};
   for (const Problem& problem : problems) {
     RoundingReport report;
-    const auto result = rounded(HessianRounding{.act_order = true, .dead_inputs = DeadInputs::zero, .on_failure = OnFailure::error},
-                                Q4g{}, problem, &report);
+    const auto result =
+        rounded(HessianRounding{.act_order = true, .dead_inputs = DeadInputs::zero, .on_failure = OnFailure::error},
+                Q4g{}, problem, &report);
     CHECK(same_bytes(result, rounded(NearestRounding{}, Q4g{}, Problem{W, calib::Moments()})));
     CHECK_FALSE(report.fallback.empty());
   }
   RoundingReport report;
   rounded(HessianRounding{}, Q4g{}, problems[0], &report);  // without H the error is that of the weights
-  CHECK(report.error == test::Approx((dequantized(rounded(NearestRounding{}, Q4g{}, problems[0])) - W.cast<double>()).squaredNorm()));
+  CHECK(report.error ==
+        test::Approx((dequantized(rounded(NearestRounding{}, Q4g{}, problems[0])) - W.cast<double>()).squaredNorm()));
   CHECK(report.reference == test::Approx(W.cast<double>().squaredNorm()));
 }
 
@@ -148,7 +153,8 @@ TEST_CASE("rounding: a weight that is not finite is named by row and column", "[
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     Problem problem = small_problem(40, 20, 1);
     problem.W(37, 13) = bad;
-    for (const Error& error : {rounding_error(HessianRounding{}, Q3{}, problem), rounding_error(NearestRounding{}, Q3{}, problem)}) {
+    for (const Error& error :
+         {rounding_error(HessianRounding{}, Q3{}, problem), rounding_error(NearestRounding{}, Q3{}, problem)}) {
       CHECK(error.code == Errc::not_finite);
       CHECK(error.row == 37u);
       CHECK(error.column == 13u);
@@ -181,9 +187,11 @@ TEST_CASE("rounding: a scale that overflows f16 is named by row and column of it
 
 template <class Q>
 void fits_any_shape(const Q& q) {
-  for (const auto& [out, in] : {std::pair<Index, Index>{1, 1}, {1, 50}, {50, 1}, {33, 17}, {0, 12}, {12, 0}, {0, 0}, {3, 33}}) {
+  for (const auto& [out, in] :
+       {std::pair<Index, Index>{1, 1}, {1, 50}, {50, 1}, {33, 17}, {0, 12}, {12, 0}, {0, 0}, {3, 33}}) {
     CAPTURE(Q::storage_name(), out, in);
-    const Problem problem{gaussian(out, in, 4), in == 0 ? moments_of(Matrix(3, 0)) : moments_of(correlated_inputs(40, in, true, 2))};
+    const Problem problem{gaussian(out, in, 4),
+                          in == 0 ? moments_of(Matrix(3, 0)) : moments_of(correlated_inputs(40, in, true, 2))};
     RoundingReport report;
     for (const bool act_order : {false, true}) {
       const auto aware = rounded(HessianRounding{.act_order = act_order, .cd_sweeps = 1}, q, problem, &report, 2);
@@ -238,7 +246,8 @@ TEST_CASE("act_order: without static groups the result names the descending orde
 TEST_CASE("act_order: equal energies keep their natural order", "[ptq][hessian]") {
   MatrixD H = MatrixD::Identity(40, 40);
   H(5, 5) = 2.0;
-  const auto aware = rounded(HessianRounding{.act_order = true}, Grid<3, 16>{}, Problem{gaussian(2, 40, 1), calib::Moments::from_mean(H)});
+  const auto aware = rounded(HessianRounding{.act_order = true}, Grid<3, 16>{},
+                             Problem{gaussian(2, 40, 1), calib::Moments::from_mean(H)});
   std::vector<std::uint32_t> want{5};
   for (std::uint32_t j = 0; j < 40; ++j)
     if (j != 5) want.push_back(j);

@@ -20,10 +20,11 @@ using ptq::NearestRounding;
 template <std::size_t Group, ZeroPoint Zero, ScaleStorage Scale>
 inline constexpr UniformOptions storage{.group_size = Group, .zero_point = Zero, .scale = Scale};
 
-using quantizers = TypeList<Uniform<Int4, storage<16, ZeroPoint::none, ScaleStorage::f16>>,
-                            Uniform<Int3, storage<20, ZeroPoint::integer, ScaleStorage::bf16>>,
-                            Uniform<Int2, storage<per_row, ZeroPoint::real, ScaleStorage::f16>>,
-                            Uniform<Int5, storage<per_tensor, ZeroPoint::integer, ScaleStorage::f32>>, GgufQ4_0, GgufQ8_0>;
+using quantizers =
+    TypeList<Uniform<Int4, storage<16, ZeroPoint::none, ScaleStorage::f16>>,
+             Uniform<Int3, storage<20, ZeroPoint::integer, ScaleStorage::bf16>>,
+             Uniform<Int2, storage<per_row, ZeroPoint::real, ScaleStorage::f16>>,
+             Uniform<Int5, storage<per_tensor, ZeroPoint::integer, ScaleStorage::f32>>, GgufQ4_0, GgufQ8_0>;
 
 const std::size_t block_sizes[] = {1, 7, 16, 128, 1000};
 
@@ -36,12 +37,12 @@ void equals_nearest(const Q& q) {
       for (const bool static_groups : {false, true}) {
         CAPTURE(Q::storage_name(), block, act_order, static_groups);
         const auto aware = rounded(
-            HessianRounding{.act_order = act_order, .static_groups = static_groups, .block_size = block, .cd_sweeps = 2}, q,
-            problem);
+            HessianRounding{
+                .act_order = act_order, .static_groups = static_groups, .block_size = block, .cd_sweeps = 2},
+            q, problem);
         CHECK(codes_of(aware) == codes_of(nearest));
-        CHECK(std::ranges::equal(aware.params(), nearest.params(), [](auto a, auto b) {
-          return std::memcmp(&a, &b, sizeof a) == 0;
-        }));
+        CHECK(std::ranges::equal(aware.params(), nearest.params(),
+                                 [](auto a, auto b) { return std::memcmp(&a, &b, sizeof a) == 0; }));
         CHECK(std::ranges::equal(aware.zeros(), nearest.zeros()));
       }
 }
@@ -53,7 +54,8 @@ TEMPLATE_LIST_TEST_CASE("hessian rounding: with H = I it is rounding to nearest,
 
 TEST_CASE("hessian rounding: with H = I it is rounding to nearest under every symmetric rule", "[ptq][hessian]") {
   using Q = Uniform<Int4, storage<16, ZeroPoint::none, ScaleStorage::f16>>;
-  for (const auto rule : {SymmetricRule::full_range, SymmetricRule::gptq, SymmetricRule::narrow, SymmetricRule::signed_max}) {
+  for (const auto rule :
+       {SymmetricRule::full_range, SymmetricRule::gptq, SymmetricRule::narrow, SymmetricRule::signed_max}) {
     Q q;
     q.rule = rule;
     equals_nearest(q);
@@ -70,10 +72,12 @@ TEST_CASE("hessian rounding: frozen grids are those of rounding to nearest even 
   for (std::size_t r = 0; r < 64; ++r)
     for (std::size_t c = 0; c < 512; ++c) {
       const float w = problem.W(static_cast<Index>(r), static_cast<Index>(c));
-      differing += q.quantize(w, nearest.group_params(r, c / 32)) !=
-                           q.quantize(w, q.fit(std::span(&problem.W(static_cast<Index>(r), static_cast<Index>(c / 32 * 32)), 32)))
-                       ? 1
-                       : 0;
+      differing +=
+          q.quantize(w, nearest.group_params(r, c / 32)) !=
+                  q.quantize(w,
+                             q.fit(std::span(&problem.W(static_cast<Index>(r), static_cast<Index>(c / 32 * 32)), 32)))
+              ? 1
+              : 0;
     }
   REQUIRE(differing > 0);
   CHECK(same_bytes(rounded(HessianRounding{.static_groups = true}, q, problem), nearest));
@@ -125,8 +129,8 @@ MatrixD damped(const MatrixD& H) {
   return A;
 }
 
-/// LDLQ: the last column first; column k is rounded after adding what the later errors feed back through L of H = L·D·Lᵀ.
-/// Source: Chee et al., "QuIP", arXiv:2307.13304, with the order reversed.
+/// LDLQ: the last column first; column k is rounded after adding what the later errors feed back through L of H =
+/// L·D·Lᵀ. Source: Chee et al., "QuIP", arXiv:2307.13304, with the order reversed.
 template <class Q>
 Codes ldlq(const Q& q, const Matrix& W, const MatrixD& H, const std::vector<typename Q::params_type>& params) {
   const linalg::Ldl factor = *linalg::ldl(damped(H));
@@ -192,8 +196,9 @@ Codes best_completion(const Q& q, const Problem& problem, const std::vector<Inde
       const Index free = n - j - 1;
       if (free == 0) break;
       const VectorD fixed = (hat - original).head(j + 1);
-      work.tail(free) = original.tail(free) - H.bottomRightCorner(free, free).fullPivLu().solve(
-                                                  (H.bottomLeftCorner(free, j + 1) * fixed).eval());
+      work.tail(free) =
+          original.tail(free) -
+          H.bottomRightCorner(free, free).fullPivLu().solve((H.bottomLeftCorner(free, j + 1) * fixed).eval());
     }
   }
   return codes;
@@ -218,7 +223,8 @@ TEMPLATE_TEST_CASE_SIG("hessian rounding: every column meets the best completion
 TEST_CASE("hessian rounding: the same bytes for any number of threads and every run", "[ptq][hessian]") {
   const Problem problem = tb1();
   for (const bool static_groups : {false, true}) {
-    const HessianRounding policy{.act_order = true, .static_groups = static_groups, .cd_sweeps = 2, .scale = LpGrid{.grid = 20}};
+    const HessianRounding policy{
+        .act_order = true, .static_groups = static_groups, .cd_sweeps = 2, .scale = LpGrid{.grid = 20}};
     ptq::RoundingReport report;
     const auto once = rounded(policy, Grid<3, 48>{}, problem, &report);
     for (const std::size_t threads : {1u, 2u, 3u}) {

@@ -18,7 +18,9 @@ struct Ratios {
 template <class Q>
 Ratios ratios(const Problem& problem) {
   const double nearest = proxy(problem, rounded(NearestRounding{}, Q{}, problem));
-  const auto ratio = [&](const HessianRounding& policy) { return proxy(problem, rounded(policy, Q{}, problem)) / nearest; };
+  const auto ratio = [&](const HessianRounding& policy) {
+    return proxy(problem, rounded(policy, Q{}, problem)) / nearest;
+  };
   return {ratio({}), ratio({.act_order = true}), ratio({.act_order = true, .static_groups = true})};
 }
 
@@ -41,7 +43,8 @@ TEMPLATE_TEST_CASE_SIG("hessian rounding: on the test bed the output error is at
   CHECK(row1.plain > 0.01);
 }
 
-TEST_CASE("hessian rounding: with inputs of unequal energy act_order lowers the error for every seed", "[ptq][hessian]") {
+TEST_CASE("hessian rounding: with inputs of unequal energy act_order lowers the error for every seed",
+          "[ptq][hessian]") {
   double plain = 0.0, ordered = 0.0;
   for (std::uint64_t seed = 2; seed < 5; ++seed) {
     const Ratios r = ratios<Grid<3>>(tb1(seed));

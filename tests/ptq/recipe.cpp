@@ -69,17 +69,22 @@ static_assert(RoundingFor<RoundsToAnother, W4> && !RoundingFor<RoundsToAnother, 
 static_assert(!RoundingFor<HessianRounding, int> && !RoundingFor<HessianRounding, Int4>);
 
 template <class Q, class R, class T>
-concept Composes = requires { typename Recipe<Q, R, T>; };
-static_assert(Composes<W4, HessianRounding, AlternatingScale> && Composes<GgufQ4_0, NearestRounding, transform::Identity>);
+concept Composes = requires {
+  typename Recipe<Q, R, T>;
+};
+static_assert(Composes<W4, HessianRounding, AlternatingScale> &&
+              Composes<GgufQ4_0, NearestRounding, transform::Identity>);
 static_assert(!Composes<Int4, HessianRounding, AlternatingScale> && !Composes<W4, AlternatingScale, HessianRounding> &&
               !Composes<W4, HessianRounding, NeedsMutation>);
 
-using quantizers = TypeList<W4, Uniform<Int2, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::integer}>,
-                            Uniform<Int3, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::real}>,
-                            Uniform<Int8, UniformOptions{.group_size = per_row, .scale = ScaleStorage::f32}>, GgufQ4_0, GgufQ8_0>;
+using quantizers =
+    TypeList<W4, Uniform<Int2, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::integer}>,
+             Uniform<Int3, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::real}>,
+             Uniform<Int8, UniformOptions{.group_size = per_row, .scale = ScaleStorage::f32}>, GgufQ4_0, GgufQ8_0>;
 
-TEMPLATE_LIST_TEST_CASE("hessian rounding: the law of rounding policies, its mean error is not above nearest rounding's",
-                        "[ptq][rounding]", quantizers) {
+TEMPLATE_LIST_TEST_CASE(
+    "hessian rounding: the law of rounding policies, its mean error is not above nearest rounding's", "[ptq][rounding]",
+    quantizers) {
   const std::array<HessianRounding, 3> policies{HessianRounding{}, HessianRounding{.act_order = true, .cd_sweeps = 2},
                                                 HessianRounding{.act_order = true, .static_groups = true}};
   for (const HessianRounding& policy : policies) {
@@ -100,7 +105,8 @@ TEST_CASE("recipe: GGUF blocks with GPTQ, scales compensated or frozen", "[ptq][
   const auto check = [&]<class Q>(const Q& q) {
     const double nearest = proxy(problem, rounded(NearestRounding{}, q, problem));
     for (const bool frozen : {false, true}) {
-      const auto layer = Recipe<Q, HessianRounding>{.rounding = {.static_groups = frozen}}.run(problem.W, problem.H).value();
+      const auto layer =
+          Recipe<Q, HessianRounding>{.rounding = {.static_groups = frozen}}.run(problem.W, problem.H).value();
       INFO(Q::storage_name() << (frozen ? " frozen " : " compensated ") << proxy(problem, layer.weights) / nearest);
       CHECK(proxy(problem, layer.weights) <= 0.35 * nearest);
       CHECK(layer.report.fallback.empty());

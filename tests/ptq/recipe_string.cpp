@@ -34,8 +34,10 @@ TEST_CASE("recipe string: a rounding and a format are enough", "[ptq][recipe]") 
 }
 
 TEST_CASE("recipe string: every modifier reaches its field", "[ptq][recipe]") {
-  const RecipeSpec all = spec("gptq:int3:g64:asym:scale_bf16:hlp2.4:act_order:static_groups:damp0.05:block32:cd3:zero_dead:parallel");
-  using Named = Uniform<Int3, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::integer, .scale = ScaleStorage::bf16}>;
+  const RecipeSpec all =
+      spec("gptq:int3:g64:asym:scale_bf16:hlp2.4:act_order:static_groups:damp0.05:block32:cd3:zero_dead:parallel");
+  using Named =
+      Uniform<Int3, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::integer, .scale = ScaleStorage::bf16}>;
   CHECK(all.storage == Named::storage_name());
   CHECK(all.group_size == 64);
   CHECK(all.hessian.act_order);

@@ -17,7 +17,8 @@ using Codes = ptq::detail::Codes;
 
 /// Rounds to the bits of a per-row grid with integer zero point and scales that storage does not round.
 template <int Bits, std::size_t Group = per_row>
-using Grid = Uniform<Int<Bits>, UniformOptions{.group_size = Group, .zero_point = ZeroPoint::integer, .scale = ScaleStorage::f32}>;
+using Grid = Uniform<Int<Bits>,
+                     UniformOptions{.group_size = Group, .zero_point = ZeroPoint::integer, .scale = ScaleStorage::f32}>;
 
 inline Matrix gaussian(Index rows, Index cols, std::uint64_t seed) {
   Rng rng(seed);

@@ -19,7 +19,8 @@ namespace {
 
 std::vector<std::uint8_t> from_hex(const std::string& hex) {
   std::vector<std::uint8_t> bytes;
-  for (std::size_t i = 0; i < hex.size(); i += 2) bytes.push_back(static_cast<std::uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  for (std::size_t i = 0; i < hex.size(); i += 2)
+    bytes.push_back(static_cast<std::uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
   return bytes;
 }
 
@@ -76,7 +77,8 @@ std::vector<float> decode(const QuantizedMatrix<Q>& matrix) {
   std::vector<std::uint8_t> codes(matrix.cols());
   for (std::size_t r = 0; r < matrix.rows(); ++r) {
     matrix.row_codes(r, codes);
-    for (std::size_t c = 0; c < codes.size(); ++c) out.push_back(Q{}.dequantize(codes[c], matrix.group_params(r, c / 32)));
+    for (std::size_t c = 0; c < codes.size(); ++c)
+      out.push_back(Q{}.dequantize(codes[c], matrix.group_params(r, c / 32)));
   }
   return out;
 }
@@ -91,7 +93,8 @@ inline constexpr bool is_q8 = std::same_as<Q, GgufQ8_0>;
 
 TEST_CASE("gguf blocks: a ramp gives the reference's bytes", "[quantizer][gguf]") {
   CHECK(blocks_of<GgufQ4_0>(ramp(32)) == from_hex("4036f258be1379df359bf147ac0268ce248a"));
-  CHECK(blocks_of<GgufQ8_0>(ramp(32)) == from_hex("4d269dfb59b61472d02e8be947a50361be1c7ad73593f14fac0a68c62481df3d9af8"));
+  CHECK(blocks_of<GgufQ8_0>(ramp(32)) ==
+        from_hex("4d269dfb59b61472d02e8be947a50361be1c7ad73593f14fac0a68c62481df3d9af8"));
 }
 
 TEST_CASE("gguf q4_0: codes follow the reference's steps, with the reciprocal of the scale before it is rounded",
@@ -132,8 +135,8 @@ TEST_CASE("gguf q4_0: of two elements of one magnitude the first sets the sign o
   CHECK(q.fit(x).scale == -0.5f);
   CHECK(q.quantize(4.0f, q.fit(x)) == 0);
   CHECK(q.quantize(0.25f, GgufQ4_0::params_type{1.0f, 1.0f}) == 8);
-  CHECK(q.quantize(0.5f, GgufQ4_0::params_type{1.0f, 1.0f}) == 9);    // ties go up
-  CHECK(q.quantize(-0.5f, GgufQ4_0::params_type{1.0f, 1.0f}) == 8);   // both of them
+  CHECK(q.quantize(0.5f, GgufQ4_0::params_type{1.0f, 1.0f}) == 9);   // ties go up
+  CHECK(q.quantize(-0.5f, GgufQ4_0::params_type{1.0f, 1.0f}) == 8);  // both of them
   CHECK(q.quantize(100.0f, GgufQ4_0::params_type{1.0f, 1.0f}) == 15);
   CHECK(q.quantize(-100.0f, GgufQ4_0::params_type{1.0f, 1.0f}) == 0);
 }
@@ -158,7 +161,7 @@ TEMPLATE_TEST_CASE("gguf blocks: to the file and back is exact for every pattern
   for (auto& byte : bytes) byte = static_cast<std::uint8_t>(rng.below(256));
   for (std::size_t b = 0; b < bytes.size(); b += size)
     if ((bytes[b + 1] & 0x7c) == 0x7c) bytes[b + 1] ^= 0x40;
-  bytes[2] = 0x80;  // −128 for q8_0
+  bytes[2] = 0x80;                             // −128 for q8_0
   bytes[size] = 0x00, bytes[size + 1] = 0x80;  // a scale of −0
   const auto matrix = from_gguf_blocks<TestType>(bytes, rows, cols).value();
   CHECK(to_gguf_blocks(matrix).value() == bytes);
@@ -192,7 +195,8 @@ TEMPLATE_TEST_CASE("gguf blocks: values already on the grid come back unchanged,
   }
 }
 
-TEMPLATE_TEST_CASE("gguf blocks: parameters survive storage, for every scale", "[quantizer][gguf]", GgufQ4_0, GgufQ8_0) {
+TEMPLATE_TEST_CASE("gguf blocks: parameters survive storage, for every scale", "[quantizer][gguf]", GgufQ4_0,
+                   GgufQ8_0) {
   const TestType q;
   for (unsigned bits = 0; bits < 65536; ++bits) {
     const f16 stored = f16::from_bits(static_cast<std::uint16_t>(bits));
@@ -210,7 +214,8 @@ TEMPLATE_TEST_CASE("gguf blocks: parameters survive storage, for every scale", "
   }
 }
 
-TEMPLATE_TEST_CASE("gguf blocks: zero blocks and vanishing blocks decode to zeros", "[quantizer][gguf]", GgufQ4_0, GgufQ8_0) {
+TEMPLATE_TEST_CASE("gguf blocks: zero blocks and vanishing blocks decode to zeros", "[quantizer][gguf]", GgufQ4_0,
+                   GgufQ8_0) {
   for (const float tiny : {0.0f, -0.0f, 1e-45f, 1e-39f, 1e-30f, 1e-10f}) {
     std::vector<float> x(64, tiny);
     x[5] = -tiny;
@@ -223,8 +228,8 @@ TEMPLATE_TEST_CASE("gguf blocks: zero blocks and vanishing blocks decode to zero
   CHECK((bytes[1] & 0x7f) == 0x00);
 }
 
-TEMPLATE_TEST_CASE("gguf blocks: noise on Gaussian and Laplacian weights is the published", "[quantizer][gguf]", GgufQ4_0,
-                   GgufQ8_0) {
+TEMPLATE_TEST_CASE("gguf blocks: noise on Gaussian and Laplacian weights is the published", "[quantizer][gguf]",
+                   GgufQ4_0, GgufQ8_0) {
   const auto noise = [](const std::vector<float>& x) {
     const std::vector<float> y = decode(quantize_nearest(TestType{}, x, 256, x.size() / 256).value());
     double error = 0.0, energy = 0.0;

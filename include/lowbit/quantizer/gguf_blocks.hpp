@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,8 +24,8 @@ namespace lowbit {
 
 /// The block types: one f16 scale per 32 codes.
 ///
-///   block_bytes         bytes of one block in a file
-///   to_block_codes(p)   packed codes of one block → file bytes, in place; from_block_codes is the inverse
+///   block_bytes             bytes of one block in a file
+///   to_block_codes(codes)   packed codes of one block → file bytes, in place; from_block_codes is the inverse
 template <class Q>
 concept GgufBlock = Quantizer<Q> && std::same_as<typename Q::stored_type, f16> &&
                     requires(std::span<std::uint8_t> codes) {
@@ -46,8 +47,8 @@ inline Result<> check_gguf_columns(std::size_t cols) {
 
 }  // namespace detail
 
-/// Errors: shape_mismatch when 32 does not divide the columns; unsupported when columns were reordered, which GGUF cannot
-/// say. Cost: one copy.
+/// Errors: shape_mismatch when 32 does not divide the columns; unsupported when columns were reordered, which GGUF
+/// cannot say. Cost: one copy.
 template <GgufBlock Q>
 Result<std::vector<std::uint8_t>> to_gguf_blocks(const QuantizedMatrix<Q>& matrix) {
   LOWBIT_CHECK(detail::check_gguf_columns(matrix.cols()));
@@ -67,9 +68,9 @@ Result<std::vector<std::uint8_t>> to_gguf_blocks(const QuantizedMatrix<Q>& matri
   return out;
 }
 
-/// rows, cols: untrusted. Errors: shape_mismatch when 32 does not divide the columns; out_of_bounds when the shape's size
-/// overflows; truncated or malformed when there are fewer or more bytes than the shape needs; not_finite with row and
-/// column when a scale is infinite or NaN. Nothing is allocated before the sizes agree.
+/// rows, cols: untrusted. Errors: shape_mismatch when 32 does not divide the columns; out_of_bounds when the shape's
+/// size overflows; truncated or malformed when there are fewer or more bytes than the shape needs; not_finite with row
+/// and column when a scale is infinite or NaN. Nothing is allocated before the sizes agree.
 template <GgufBlock Q>
 Result<QuantizedMatrix<Q>> from_gguf_blocks(std::span<const std::uint8_t> bytes, std::size_t rows, std::size_t cols) {
   LOWBIT_CHECK(detail::check_gguf_columns(cols));
@@ -79,8 +80,8 @@ Result<QuantizedMatrix<Q>> from_gguf_blocks(std::span<const std::uint8_t> bytes,
     return Error{.code = Errc::out_of_bounds, .message = "the size of the GGUF blocks overflows"};
   if (bytes.size() != *needed)
     return Error{.code = bytes.size() < *needed ? Errc::truncated : Errc::malformed,
-                 .message = "GGUF blocks for " + std::to_string(rows) + " × " + std::to_string(cols) + " weights take " +
-                            std::to_string(*needed) + " bytes, not " + std::to_string(bytes.size())};
+                 .message = "GGUF blocks for " + std::to_string(rows) + " × " + std::to_string(cols) +
+                            " weights take " + std::to_string(*needed) + " bytes, not " + std::to_string(bytes.size())};
   constexpr std::size_t code_bytes = Q::block_bytes - 2;
   QuantizedMatrix<Q> out(rows, cols);
   for (std::size_t b = 0; b < *blocks; ++b) {

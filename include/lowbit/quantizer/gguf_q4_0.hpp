@@ -15,10 +15,10 @@ namespace lowbit {
 
 /// GGUF's Q4_0: blocks of 32, x̂ = d·(c − 8), c of 4 bits, d an f16 that may be negative. 4.5 bits per weight.
 ///
-/// With m the first element of the largest magnitude, d = m/−8, so m has code 0. Codes are min(15, ⌊x·(1/d) + 8.5⌋), with
-/// 1/d taken before d is rounded to f16; decoding uses the rounded d. That is the reference's arithmetic, step by step in
-/// float, hence its bytes. Groups without a reciprocal (|d| < 2.94e−39) have every code 8; so does the zero block, whose
-/// d is −0, as in the reference.
+/// With m the first element of the largest magnitude, d = m/−8, so m has code 0. Codes are min(15, ⌊x·(1/d) + 8.5⌋),
+/// with 1/d taken before d is rounded to f16; decoding uses the rounded d. That is the reference's arithmetic, step by
+/// step in float, hence its bytes. Groups without a reciprocal (|d| < 2.94e−39) have every code 8; so does the zero
+/// block, whose d is −0, as in the reference.
 ///
 /// Equality of parameters is equality of d: 1/d is the encoder's own and is not stored. After load, `inverse` is the
 /// reciprocal of the rounded d, so load(store(p)) == p and decoding agree, while codes chosen with p and with
@@ -56,7 +56,9 @@ struct GgufQ4_0 {
     return p.scale * static_cast<float>(static_cast<int>(code) - 8);
   }
   std::uint8_t quantize(std::span<const float, 1> x, params_type p) const noexcept { return quantize(x[0], p); }
-  void dequantize(std::uint8_t code, params_type p, std::span<float, 1> y) const noexcept { y[0] = dequantize(code, p); }
+  void dequantize(std::uint8_t code, params_type p, std::span<float, 1> y) const noexcept {
+    y[0] = dequantize(code, p);
+  }
 
   LOWBIT_ALWAYS_INLINE stored_type store(params_type p) const noexcept { return f16(p.scale); }
   std::uint8_t store_zero(params_type) const noexcept { return 0; }

@@ -54,7 +54,9 @@ struct GgufQ8_0 {
     return p.scale * static_cast<float>(static_cast<int>(code) - 128);
   }
   std::uint8_t quantize(std::span<const float, 1> x, params_type p) const noexcept { return quantize(x[0], p); }
-  void dequantize(std::uint8_t code, params_type p, std::span<float, 1> y) const noexcept { y[0] = dequantize(code, p); }
+  void dequantize(std::uint8_t code, params_type p, std::span<float, 1> y) const noexcept {
+    y[0] = dequantize(code, p);
+  }
 
   LOWBIT_ALWAYS_INLINE stored_type store(params_type p) const noexcept { return f16(p.scale); }
   std::uint8_t store_zero(params_type) const noexcept { return 0; }
