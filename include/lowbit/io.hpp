@@ -3,8 +3,8 @@
 
 /// Checkpoints, both ways, with every byte suspect.
 ///
-/// `SafetensorsFile`, `SafetensorsSet` (one file or shards) and `GgufFile` map a file, check all of its header, and only
-/// then show tensors that borrow the mapping: there is no partially valid object, no abort and no exception, only a
+/// `SafetensorsFile`, `SafetensorsSet` (one file or shards) and `GgufFile` map a file, check all of its header, and
+/// only then show tensors that borrow the mapping: there is no partially valid object, no abort and no exception, only a
 /// Result with cause, byte offset and tensor. Sizes are multiplied with overflow checks and bounded by the bytes that
 /// remain before anything is allocated, so a small file cannot ask for much memory.
 ///
@@ -15,8 +15,8 @@
 /// read files. POSIX only. This is the one folder of the deploy half with a dependency: nlohmann/json, used through its
 /// event interface, so it works with -fno-exceptions.
 ///
-/// What a tensor's bytes mean is not known here: `Dtype` and `GgmlType` give names and sizes, and `format/`, `pack/` and
-/// `quantizer/` the meaning. Headers that open with "Internal" are not for users.
+/// What a tensor's bytes mean is not known here: `Dtype` and `GgmlType` give names and sizes, and `format/`, `pack/`
+/// and `quantizer/` the meaning. Headers that open with "Internal" are not for users.
 
 #include "lowbit/io/atomic_file.hpp"
 #include "lowbit/io/decode.hpp"

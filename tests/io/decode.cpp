@@ -83,7 +83,8 @@ TEST_CASE("to_floats: F16 does not depend on the rounding mode", "[io]") {
 }
 
 TEST_CASE("to_floats: F32 keeps every bit, NaN payloads included", "[io]") {
-  const std::vector<std::uint32_t> patterns{0, 0x80000000, 1, 0x3f800000, 0x7f800000, 0x7f800001, 0xffc12345, 0x7f7fffff};
+  const std::vector<std::uint32_t> patterns{0,          0x80000000, 1,          0x3f800000,
+                                            0x7f800000, 0x7f800001, 0xffc12345, 0x7f7fffff};
   Bytes bytes;
   for (const std::uint32_t u : patterns) test::put_number(bytes, u, 4);
   for (std::size_t shift = 0; shift < 4; ++shift) {
@@ -139,7 +140,9 @@ TEST_CASE("to_floats: a wrong size or dtype is an error that names the tensor", 
 TEST_CASE("is_utf8: agrees with the definition on every one- to three-byte text", "[io]") {
   const auto naive = [](const std::string& text) {
     for (std::size_t i = 0; i < text.size();) {
-      const auto byte = [&](std::size_t k) { return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u; };
+      const auto byte = [&](std::size_t k) {
+        return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u;
+      };
       unsigned size = 0, point = 0, least = 0;
       if (byte(0) < 0x80) size = 1, point = byte(0);
       else if ((byte(0) & 0xE0) == 0xC0) size = 2, point = byte(0) & 0x1F, least = 0x80;

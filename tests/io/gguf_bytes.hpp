@@ -87,7 +87,7 @@ inline NaiveGguf read_naively(const Bytes& file) {
   const auto text = [&] {
     const auto size = static_cast<std::size_t>(number(8));
     at += size;
-    return std::string(file.begin() + static_cast<std::ptrdiff_t>(at - size), file.begin() + static_cast<std::ptrdiff_t>(at));
+    return std::string(reinterpret_cast<const char*>(file.data()) + at - size, size);
   };
   constexpr std::size_t sizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
   number(4);

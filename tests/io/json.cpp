@@ -22,7 +22,8 @@ Error refused(std::string_view text, JsonLimits limits = {}) {
 }  // namespace
 
 TEST_CASE("parse_json: every kind of value comes out as written", "[io][json]") {
-  auto parsed = parse_json(R"( {"a": [1, -2, 2.5, true, false, null, "x\u00e9\n"], "b": {}, "c": [], "d": {"e": [[]]}} )");
+  auto parsed =
+      parse_json(R"( {"a": [1, -2, 2.5, true, false, null, "x\u00e9\n"], "b": {}, "c": [], "d": {"e": [[]]}} )");
   REQUIRE(parsed);
   CHECK(parsed->dump() == R"({"a":[1,-2,2.5,true,false,null,"xé\n"],"b":{},"c":[],"d":{"e":[[]]}})");
   CHECK(parse_json("7")->dump() == "7");
@@ -82,7 +83,8 @@ TEST_CASE("parse_json: every prefix of a document fails cleanly", "[io][json]") 
 
 TEST_CASE("JSON getters: the type must be the one asked for, and errors name the key", "[io][json]") {
   const Json object = *parse_json(
-      R"({"u": 3, "i": -3, "f": 2.5, "b": true, "s": "t", "n": null, "o": {"k": 1}, "a": [1], "big": 18446744073709551615})");
+      R"({"u": 3, "i": -3, "f": 2.5, "b": true, "s": "t", "n": null, "o": {"k": 1}, "a": [1],
+          "big": 18446744073709551615})");
   CHECK(*get_u64(object, "u") == 3);
   CHECK(*get_i64(object, "i") == -3);
   CHECK(*get_i64(object, "u") == 3);

@@ -156,7 +156,8 @@ TEST_CASE("safetensors: every value has the type that the format gives it", "[io
 TEST_CASE("safetensors: integers are exact, unsigned and 64 bits wide", "[io][safetensors]") {
   for (const char* extent : {"-1", "-0", "1.0", "1e0", "0.5", "18446744073709551616", "1e400", "01", "+1", "0x1"}) {
     CHECK(refused("{" + entry("a", "U8", extent, "0,1") + "}", Bytes(1)).code == Errc::malformed);
-    CHECK(refused("{" + entry("a", "U8", "1", std::string("0,") + extent) + "}", Bytes(1)).code == Errc::malformed);
+    CHECK(refused("{" + entry("a", "U8", "1", std::string("0,").append(extent)) + "}", Bytes(1)).code ==
+          Errc::malformed);
   }
   // Past 2^53 a parser that goes through double would see the same number twice.
   CHECK(refused("{" + entry("a", "U8", "9007199254740993", "0,9007199254740992") + "}", Bytes(1)).code ==
@@ -232,11 +233,11 @@ TEST_CASE("safetensors: nesting is bounded", "[io][safetensors]") {
 TEST_CASE("safetensors: memory stays proportional to the header", "[io][safetensors]") {
   std::string json = "{";
   for (int i = 0; i < 2000; ++i)
-    json += (i == 0 ? "" : ",") + entry(std::to_string(i), "U8", "0", "0,0");
+    json.append(i == 0 ? "" : ",").append(entry(std::to_string(i), "U8", "0", "0,0"));
   std::string shape(200'000, '0');
   for (std::size_t i = 1; i < shape.size(); i += 2) shape[i] = ',';
   shape.pop_back();
-  json += "," + entry("long", "U8", shape, "0,0") + "}";
+  json.append(",").append(entry("long", "U8", shape, "0,0")).append("}");
   const Bytes bytes = safetensors_bytes(json);
   const std::size_t before = test::allocated_bytes();
   CHECK(SafetensorsFile::parse(bytes).has_value());

@@ -107,8 +107,8 @@ TEST_CASE("SafetensorsSet: an index cannot name a file outside its folder", "[io
   write_shard(dir / "inner" / "ok", "a");
   test::write_file(dir / "inner" / index_name, R"({"weight_map":{"a":"ok"}})");
   CHECK(SafetensorsSet::open(dir / "inner"));
-  for (const std::string leaf : {"../outside", "..", ".", "", "/etc/passwd", "sub/ok", "..\\\\outside", "C:ok", "ok\\u0000",
-                                 "ok\\n", "./ok", "a..b"}) {
+  for (const std::string leaf : {"../outside", "..", ".", "", "/etc/passwd", "sub/ok", "..\\\\outside", "C:ok",
+                                 "ok\\u0000", "ok\\n", "./ok", "a..b"}) {
     test::write_file(dir / "inner" / index_name, R"({"weight_map":{"a":")" + leaf + "\"}}");
     INFO(leaf);
     CHECK(refused(dir / "inner").code == Errc::malformed);

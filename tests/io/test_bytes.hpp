@@ -21,7 +21,9 @@ using Bytes = std::vector<std::uint8_t>;
 inline void put_number(Bytes& out, std::uint64_t value, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
-inline void put_text(Bytes& out, std::string_view text) { out.insert(out.end(), text.begin(), text.end()); }
+inline void put_text(Bytes& out, std::string_view text) {
+  for (const char c : text) out.push_back(static_cast<std::uint8_t>(c));
+}
 inline void put_string(Bytes& out, std::string_view text) {
   put_number(out, text.size(), 8);
   put_text(out, text);

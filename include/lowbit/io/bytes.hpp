@@ -65,7 +65,10 @@ constexpr bool is_utf8(std::string_view text) noexcept {
       ++i;
       continue;
     }
-    const std::size_t tail = lead >= 0xC2 && lead <= 0xDF ? 1 : (lead & 0xF0) == 0xE0 ? 2 : lead >= 0xF0 && lead <= 0xF4 ? 3 : 0;
+    const std::size_t tail = lead >= 0xC2 && lead <= 0xDF   ? 1
+                             : (lead & 0xF0) == 0xE0        ? 2
+                             : lead >= 0xF0 && lead <= 0xF4 ? 3
+                                                            : 0;
     if (tail == 0 || text.size() - i <= tail) return false;
     const std::uint8_t second = byte(i + 1);
     if (lead == 0xE0 && second < 0xA0) return false;  // overlong

@@ -88,14 +88,18 @@ inline Result<> to_floats(Dtype dtype, std::span<const std::uint8_t> bytes, std:
     return Error{.code = Errc::shape_mismatch,
                  .message = std::to_string(bytes.size()) + " bytes do not hold " + std::to_string(out.size()) +
                             " elements of " + std::string(name(dtype))};
-  if (dtype == Dtype::F32)
-    detail::decode_all<std::uint32_t>(bytes.data(), out, [](std::uint32_t u) { return std::bit_cast<float>(u); });
+  if (out.empty()) return {};
+  const std::uint8_t* const from = bytes.data();
+  if (dtype == Dtype::F32 && std::endian::native == std::endian::little)
+    std::memcpy(out.data(), from, bytes.size());
+  else if (dtype == Dtype::F32)
+    detail::decode_all<std::uint32_t>(from, out, [](std::uint32_t u) { return std::bit_cast<float>(u); });
   else if (dtype == Dtype::BF16)
-    detail::decode_all<std::uint16_t>(bytes.data(), out, [](std::uint16_t u) { return bf16::decode(u); });
+    detail::decode_all<std::uint16_t>(from, out, [](std::uint16_t u) { return bf16::decode(u); });
   else if (dtype == Dtype::F16)
-    detail::decode_all<std::uint16_t>(bytes.data(), out, [](std::uint16_t u) { return detail::decode_f16_branch_free(u); });
+    detail::decode_all<std::uint16_t>(from, out, [](std::uint16_t u) { return detail::decode_f16_branch_free(u); });
   else
-    detail::decode_all<double>(bytes.data(), out, [](double d) { return detail::round_to_float(d); });
+    detail::decode_all<double>(from, out, [](double d) { return detail::round_to_float(d); });
   return {};
 }
 

@@ -129,8 +129,8 @@ inline constexpr bool is_vector<std::vector<E>> = true;
 
 /// The value as T: bool, an integer type, float, double, std::string, or a std::vector of one of these for an array.
 ///
-/// Any stored integer type will do if the number fits T; f32 and f64 serve float (rounded to nearest) and double; nothing
-/// else converts.
+/// Any stored integer type will do if the number fits T; f32 and f64 serve float (rounded to nearest) and double;
+/// nothing else converts.
 /// Errors   malformed (another type), out_of_bounds (does not fit). Cost O(size of the value).
 template <class T>
 Result<T> decode_value(const GgufValue& value) {

@@ -28,7 +28,8 @@ struct HeaderEntry {
 
 /// Reads the JSON header of a safetensors file without building a tree: anything but
 ///
-///   { "__metadata__": {string: string ...}, name: {"dtype": string, "shape": [u64 ...], "data_offsets": [u64, u64]} ... }
+///   { "__metadata__": {string: string ...},
+///     name: {"dtype": string, "shape": [u64 ...], "data_offsets": [u64, u64]} ... }
 ///
 /// is refused where it stands. Memory is proportional to the header.
 class SafetensorsHeaderEvents : public JsonEvents {

@@ -107,7 +107,8 @@ inline Result<SafetensorsSet> SafetensorsSet::open_index(const std::filesystem::
     auto shard = SafetensorsFile::open(shard_path);
     if (!shard) {
       Error error = std::move(shard).error();
-      if (error.code == Errc::missing && error.tensor.empty()) error.message = "a shard of the index is absent: " + leaf;
+      if (error.code == Errc::missing && error.tensor.empty())
+        error.message = "a shard of the index is absent: " + leaf;
       return std::move(error).in_file(shard_path.string());
     }
     shard_of_leaf.emplace(leaf, set.files_.size());

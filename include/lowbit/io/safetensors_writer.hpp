@@ -124,8 +124,10 @@ class SafetensorsWriter {
     for (const Pending& tensor : tensors_) {
       separate();
       header += quoted(tensor.name) + ":{\"dtype\":\"" + std::string(name(tensor.dtype)) + "\",\"shape\":[";
-      for (std::size_t i = 0; i < tensor.shape.size(); ++i)
-        header += (i == 0 ? "" : ",") + std::to_string(tensor.shape[i]);
+      for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+        if (i != 0) header += ',';
+        header += std::to_string(tensor.shape[i]);
+      }
       header += "],\"data_offsets\":[" + std::to_string(begin) + ',' + std::to_string(begin + tensor.size) + "]}";
       begin += tensor.size;
     }
