@@ -209,9 +209,11 @@ TEST_CASE("safetensors: two tensors are accepted exactly when they tile the data
             tiles = tiles && (b1 <= byte && byte < e1) + (b2 <= byte && byte < e2) == 1;
           if (b1 == e1) tiles = tiles && (b1 == b2 || b1 == e2);  // an empty tensor lies at a border
           if (b2 == e2) tiles = tiles && (b2 == b1 || b2 == e1);
-          const std::string json =
-              "{" + entry("x", "U8", std::to_string(e1 - b1), std::to_string(b1) + "," + std::to_string(e1)) + "," +
-              entry("y", "U8", std::to_string(e2 - b2), std::to_string(b2) + "," + std::to_string(e2)) + "}";
+          std::string json = "{";
+          json += entry("x", "U8", std::to_string(e1 - b1), std::to_string(b1) + "," + std::to_string(e1));
+          json += ',';
+          json += entry("y", "U8", std::to_string(e2 - b2), std::to_string(b2) + "," + std::to_string(e2));
+          json += '}';
           wrong += accepted(json, Bytes(size)) != tiles;
           good += tiles;
         }
