@@ -168,9 +168,9 @@ struct Uniform : detail::GroupSize<O.group_size> {
 
   /// The type's name in files and recipes without the group size, e.g. "int4_asym_f16".
   static std::string storage_name() {
-    constexpr const char* zero[] = {"sym", "asym", "asymreal"};
-    constexpr const char* scale[] = {"f16", "bf16", "f32"};
-    return std::string(F::name) + "_" + zero[static_cast<int>(O.zero_point)] + "_" + scale[static_cast<int>(O.scale)];
+    constexpr const char* zero[] = {"_sym", "_asym", "_asymreal"};
+    constexpr const char* scale[] = {"_f16", "_bf16", "_f32"};
+    return std::string(F::name).append(zero[static_cast<int>(O.zero_point)]).append(scale[static_cast<int>(O.scale)]);
   }
 
  private:
