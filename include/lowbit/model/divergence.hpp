@@ -27,12 +27,10 @@ inline double log_sum_exp(std::span<const float> logits) {
   return largest + std::log(sum);
 }
 
-/// KL(p ‖ q) = Σ p ln(p / q) of the softmax of two rows of logits, in nats; exactly 0 for equal rows, never negative
-/// beyond rounding (about 1e-15).
-inline double kl_divergence(std::span<const float> p, std::span<const float> q) {
-  LOWBIT_EXPECTS(p.size() == q.size() && !p.empty(), "two rows over one vocabulary");
-  using namespace detail;
-  const double p_log = log_sum_exp(p), q_log = log_sum_exp(q);
+namespace detail {
+
+/// KL(p ‖ q), given log_sum_exp of both rows.
+inline double kl_divergence(std::span<const float> p, std::span<const float> q, double p_log, double q_log) {
   LanesD sum = LanesD::Zero();
   const auto add = [&](const Lanes& x, const Lanes& y) {
     const LanesD ln_p = x.cast<double>() - p_log, ln_q = y.cast<double>() - q_log;
@@ -46,6 +44,15 @@ inline double kl_divergence(std::span<const float> p, std::span<const float> q) 
     total += std::exp(ln_p) * (ln_p - ln_q);
   }
   return total;
+}
+
+}  // namespace detail
+
+/// KL(p ‖ q) = Σ p ln(p / q) of the softmax of two rows of logits, in nats; exactly 0 for equal rows, never negative
+/// beyond rounding (about 1e-15).
+inline double kl_divergence(std::span<const float> p, std::span<const float> q) {
+  LOWBIT_EXPECTS(p.size() == q.size() && !p.empty(), "two rows over one vocabulary");
+  return detail::kl_divergence(p, q, log_sum_exp(p), log_sum_exp(q));
 }
 
 /// The largest logit's index; the lowest on ties.

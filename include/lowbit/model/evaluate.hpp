@@ -58,10 +58,12 @@ struct Scores {
 
 inline Scores score(std::span<const float> logits, std::span<const float> reference, std::uint32_t target) {
   Scores s;
-  s.nll = log_sum_exp(logits) - static_cast<double>(logits[target]);
+  const double log_sum = log_sum_exp(logits);
+  s.nll = log_sum - static_cast<double>(logits[target]);
   if (!reference.empty()) {
-    s.reference_nll = log_sum_exp(reference) - static_cast<double>(reference[target]);
-    s.kl = kl_divergence(reference, logits);
+    const double reference_log_sum = log_sum_exp(reference);
+    s.reference_nll = reference_log_sum - static_cast<double>(reference[target]);
+    s.kl = kl_divergence(reference, logits, reference_log_sum, log_sum);
     s.agrees = argmax(reference) == argmax(logits);
   }
   return s;
