@@ -2,3 +2,4 @@
 #include "lowbit/pipeline/stored_types.hpp"
 
 template std::vector<const lowbit::pipeline::Codec*> lowbit::pipeline::uniform_codecs<7>();
+template std::vector<const lowbit::pipeline::Codec*> lowbit::pipeline::uniform_codecs<8>();

@@ -1,4 +1,0 @@
-// SPDX-License-Identifier: MIT
-#include "lowbit/pipeline/stored_types.hpp"
-
-template std::vector<const lowbit::pipeline::Codec*> lowbit::pipeline::uniform_codecs<8>();
