@@ -46,9 +46,11 @@ TEST_CASE("config: rope_parameters say the same as rope_theta and rope_scaling",
   const char* const llama3 = R"("rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                                 "original_max_position_embeddings": 4096)";
   const auto apart =
-      model::parse_config(with((std::string(R"({"rope_theta": 5e5, "rope_scaling": {)") + llama3 + "}}").c_str())).value();
+      model::parse_config(with((std::string(R"({"rope_theta": 5e5, "rope_scaling": {)") + llama3 + "}}").c_str()))
+          .value();
   const auto together =
-      model::parse_config(with((std::string(R"({"rope_parameters": {"rope_theta": 5e5, )") + llama3 + "}}").c_str())).value();
+      model::parse_config(with((std::string(R"({"rope_parameters": {"rope_theta": 5e5, )") + llama3 + "}}").c_str()))
+          .value();
   CHECK(apart == together);
   CHECK(apart.rope_theta == 5e5);
   CHECK(apart.rope_scaling == model::RopeScaling{model::RopeScaling::Kind::llama3, 32.0, 1.0, 4.0, 4096});
@@ -87,7 +89,8 @@ TEST_CASE("config: a bad value is an error that names its key", "[model][config]
       {R"({"num_key_value_heads": 0})", "num_key_value_heads", Errc::out_of_bounds},
       {R"({"head_dim": 15})", "head_dim", Errc::out_of_bounds},
       {R"({"head_dim": 0})", "head_dim", Errc::out_of_bounds},
-      {R"({"num_attention_heads": 65536, "head_dim": 65536, "num_key_value_heads": 1})", "head_dim", Errc::out_of_bounds},
+      {R"({"num_attention_heads": 65536, "head_dim": 65536, "num_key_value_heads": 1})", "head_dim",
+       Errc::out_of_bounds},
       {R"({"rms_norm_eps": -1})", "rms_norm_eps", Errc::out_of_bounds},
       {R"({"rope_theta": 0})", "rope_theta", Errc::out_of_bounds},
       {R"({"rope_theta": true})", "rope_theta", Errc::malformed},

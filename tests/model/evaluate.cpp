@@ -22,7 +22,8 @@ TEST_CASE("evaluate: uniform logits give a perplexity of the vocabulary size", "
   CHECK(e.nll_error < 1e-14);
 }
 
-TEST_CASE("evaluate: the mean is that of the logits in double, window by window, without the tail", "[model][evaluate]") {
+TEST_CASE("evaluate: the mean is that of the logits in double, window by window, without the tail",
+          "[model][evaluate]") {
   const model::Llama tiny = test::tiny_model();
   const auto tokens = test::random_tokens(3 * 20 + 7, 37, 4);
   Executor executor(1);
@@ -92,7 +93,8 @@ TEST_CASE("divergence: KL is half the variance of a small change of the logits",
     for (std::size_t i = 0; i < vocab; ++i) {
       p[i] = static_cast<float>(rng.normal());
       q[i] = p[i] + static_cast<float>(1e-3 * rng.normal());
-      const double weight = std::exp(static_cast<double>(p[i])), e = static_cast<double>(q[i]) - static_cast<double>(p[i]);
+      const double weight = std::exp(static_cast<double>(p[i])),
+                   e = static_cast<double>(q[i]) - static_cast<double>(p[i]);
       total += weight;
       mean += weight * e;
       square += weight * e * e;
@@ -107,7 +109,8 @@ TEST_CASE("divergence: KL is half the variance of a small change of the logits",
   }
 }
 
-TEST_CASE("divergence: quantiles are elements by nearest rank, the bootstrap finds the error of a mean", "[model][evaluate]") {
+TEST_CASE("divergence: quantiles are elements by nearest rank, the bootstrap finds the error of a mean",
+          "[model][evaluate]") {
   std::vector<double> values;
   for (int i = 1000; i >= 1; --i) values.push_back(i);
   const auto d = model::Distribution::of(values);

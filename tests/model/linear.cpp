@@ -20,9 +20,11 @@ using W4 = Uniform<Int4, UniformOptions{.group_size = 32}>;
 /// Rounded to nearest; with an order, column k of what is stored is column order[k] of W.
 QuantizedMatrix<W4> quantized(const Matrix& W, const std::vector<std::uint32_t>& order) {
   Matrix stored = W;
-  for (std::size_t k = 0; k < order.size(); ++k) stored.col(static_cast<Index>(k)) = W.col(static_cast<Index>(order[k]));
+  for (std::size_t k = 0; k < order.size(); ++k)
+    stored.col(static_cast<Index>(k)) = W.col(static_cast<Index>(order[k]));
   const std::span<const float> values(stored.data(), static_cast<std::size_t>(stored.size()));
-  auto q = quantize_nearest(W4{}, values, static_cast<std::size_t>(W.rows()), static_cast<std::size_t>(W.cols())).value();
+  auto q =
+      quantize_nearest(W4{}, values, static_cast<std::size_t>(W.rows()), static_cast<std::size_t>(W.cols())).value();
   q.set_column_order(order);
   return q;
 }
@@ -34,7 +36,8 @@ std::vector<std::uint32_t> shuffled(std::size_t n, Rng& rng) {
   return order;
 }
 
-/// max over outputs of |got − X·Wᵀ| / (γ · |X|·|W|ᵀ), with the product in double: at most 1 for a correct float product.
+/// max over outputs of |got − X·Wᵀ| / (γ · |X|·|W|ᵀ), with the product in double: at most 1 for a correct float
+/// product.
 double share_of_bound(const Matrix& got, const Matrix& X, const Matrix& W) {
   const MatrixD want = X.cast<double>() * W.cast<double>().transpose();
   const MatrixD size = X.cast<double>().cwiseAbs() * W.cast<double>().cwiseAbs().transpose();
@@ -47,7 +50,8 @@ double share_of_bound(const Matrix& got, const Matrix& X, const Matrix& W) {
 TEST_CASE("linear: a float product is within the error bound of float sums", "[model][linear]") {
   Rng rng(1);
   Executor executor(2);
-  for (const auto& [rows, cols, tokens] : {std::tuple{1, 1, 1}, {3, 5, 2}, {70, 33, 65}, {513, 130, 9}, {600, 64, 129}}) {
+  for (const auto& [rows, cols, tokens] :
+       {std::tuple{1, 1, 1}, {3, 5, 2}, {70, 33, 65}, {513, 130, 9}, {600, 64, 129}}) {
     CAPTURE(rows, cols, tokens);
     const Matrix W = test::random_matrix(static_cast<std::size_t>(rows), static_cast<std::size_t>(cols), 1.0, rng);
     const Matrix X = test::random_matrix(static_cast<std::size_t>(tokens), static_cast<std::size_t>(cols), 1.0, rng);
@@ -59,7 +63,8 @@ TEST_CASE("linear: a float product is within the error bound of float sums", "[m
   }
 }
 
-TEST_CASE("linear: a row's product has the same bits beside any other rows, for any number of threads", "[model][linear]") {
+TEST_CASE("linear: a row's product has the same bits beside any other rows, for any number of threads",
+          "[model][linear]") {
   Rng rng(2);
   Executor one(1), three(3);
   for (const auto& [rows, cols] : {std::pair{130, 70}, {600, 300}, {48, 17}}) {
@@ -67,7 +72,8 @@ TEST_CASE("linear: a row's product has the same bits beside any other rows, for 
     const Matrix X = test::random_matrix(200, static_cast<std::size_t>(cols), 1.0, rng);
     const model::FloatLinear linear(W);
     const model::QuantizedLinear<W4> packed(quantized(W, {}));
-    for (const model::Linear* map : {static_cast<const model::Linear*>(&linear), static_cast<const model::Linear*>(&packed)}) {
+    for (const model::Linear* map :
+         {static_cast<const model::Linear*>(&linear), static_cast<const model::Linear*>(&packed)}) {
       Matrix all(200, rows), again(200, rows);
       map->apply(X, all, one);
       map->apply(X, again, three);
@@ -94,7 +100,8 @@ TEST_CASE("linear: packed weights multiply as their dequantized twin does", "[mo
       const Matrix twin = packed.dequantized();
       CHECK((twin - W).cwiseAbs().maxCoeff() < 0.5f);  // columns stand where they belong
       for (const int tokens : {1, 2, 300}) {
-        const Matrix X = test::random_matrix(static_cast<std::size_t>(tokens), static_cast<std::size_t>(cols), 1.0, rng);
+        const Matrix X =
+            test::random_matrix(static_cast<std::size_t>(tokens), static_cast<std::size_t>(cols), 1.0, rng);
         Matrix Y(tokens, rows);
         packed.apply(X, Y, executor);
         CHECK(share_of_bound(Y, X, twin) <= 1.0);
@@ -115,7 +122,8 @@ TEST_CASE("linear: strided inputs and outputs give the same product", "[model][l
   const Matrix X = wide.middleCols(3, 32);
   const model::QuantizedLinear<W4> packed(quantized(W, {}));
   const model::FloatLinear dense(W);
-  for (const model::Linear* map : {static_cast<const model::Linear*>(&dense), static_cast<const model::Linear*>(&packed)}) {
+  for (const model::Linear* map :
+       {static_cast<const model::Linear*>(&dense), static_cast<const model::Linear*>(&packed)}) {
     Matrix plain(7, 20), frame = Matrix::Zero(7, 30);
     map->apply(X, plain, executor);
     map->apply(wide.middleCols(3, 32), frame.middleCols(5, 20), executor);

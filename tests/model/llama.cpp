@@ -164,11 +164,11 @@ TEST_CASE("layer: hooks see each projection's inputs, in order", "[model][layer]
 
   Matrix zeroed = before;  // a hook may replace what is about to run
   model::run_layer(config, tiny.layer(0), rope, zeroed, 12, executor, {.before = [&](Projection p, ConstMatrixRef) {
-    const auto shape = model::shape_of(config, p);
-    tiny.layer(0)[p].linear = std::make_unique<model::FloatLinear>(
-        Matrix(Matrix::Zero(static_cast<Index>(shape.rows), static_cast<Index>(shape.cols))));
-    tiny.layer(0)[p].bias.setZero();
-  }});
+                     const auto shape = model::shape_of(config, p);
+                     tiny.layer(0)[p].linear = std::make_unique<model::FloatLinear>(
+                         Matrix(Matrix::Zero(static_cast<Index>(shape.rows), static_cast<Index>(shape.cols))));
+                     tiny.layer(0)[p].bias.setZero();
+                   }});
   CHECK(zeroed == before);
 }
 
@@ -184,13 +184,15 @@ TEST_CASE("llama: parts that do not fit the configuration are named", "[model][l
   auto error = error_of([](model::LlamaWeights& w) { w.layers[1].down.linear.reset(); });
   CHECK(error.code == Errc::missing);
   CHECK(error.tensor == "model.layers.1.mlp.down_proj");
-  error = error_of([](model::LlamaWeights& w) { w.layers[0].k.linear = std::make_unique<model::FloatLinear>(Matrix(3, 4)); });
+  error = error_of(
+      [](model::LlamaWeights& w) { w.layers[0].k.linear = std::make_unique<model::FloatLinear>(Matrix(3, 4)); });
   CHECK(error.code == Errc::shape_mismatch);
   CHECK(error.tensor == "model.layers.0.self_attn.k_proj");
   CHECK(error_of([](model::LlamaWeights& w) { w.layers.pop_back(); }).code == Errc::shape_mismatch);
   CHECK(error_of([](model::LlamaWeights& w) { w.final_norm.resize(3); }).tensor == "model.norm.weight");
   CHECK(error_of([](model::LlamaWeights& w) { w.embedding.reset(); }).tensor == "model.embed_tokens.weight");
-  CHECK(error_of([](model::LlamaWeights& w) { w.layers[0].q.bias.resize(3); }).tensor == "model.layers.0.self_attn.q_proj.bias");
+  CHECK(error_of([](model::LlamaWeights& w) { w.layers[0].q.bias.resize(3); }).tensor ==
+        "model.layers.0.self_attn.q_proj.bias");
 }
 
 TEST_CASE("llama: slots are listed by their Hugging Face names", "[model][llama]") {
@@ -206,7 +208,8 @@ TEST_CASE("llama: slots are listed by their Hugging Face names", "[model][llama]
   CHECK(names[13] == "model.layers.1.mlp.down_proj");
 }
 
-TEST_CASE("generate: greedy text is what repeated prefills give, and sampling depends on the seed alone", "[model][generate]") {
+TEST_CASE("generate: greedy text is what repeated prefills give, and sampling depends on the seed alone",
+          "[model][generate]") {
   const model::Llama tiny = test::tiny_model();
   Executor one(1), two(2);
   std::vector<std::uint32_t> text{1, 4, 9};
@@ -217,7 +220,9 @@ TEST_CASE("generate: greedy text is what repeated prefills give, and sampling de
     CHECK(id == model::argmax(std::span(logits.data() + (logits.rows() - 1) * 37, 37)));
     text.push_back(id);
   }
-  CHECK(model::generate(tiny, std::vector<std::uint32_t>{1}, {.max_tokens = 12, .stop = {greedy[0], greedy[1], 36}}, one)->size() <= 12);
+  CHECK(
+      model::generate(tiny, std::vector<std::uint32_t>{1}, {.max_tokens = 12, .stop = {greedy[0], greedy[1], 36}}, one)
+          ->size() <= 12);
 
   const auto a = model::sample_tokens(tiny, 20, 18, 7, one).value();
   CHECK(a == model::sample_tokens(tiny, 20, 18, 7, two).value());

@@ -36,7 +36,8 @@ void check_prompt(const std::filesystem::path& dir) {
   const Index last = logits.rows() - 1;
   double worst = 0.0;
   for (const auto& entry : prompt["last_logits_top10"])
-    worst = std::max(worst, std::abs(static_cast<double>(logits(last, entry[0].get<Index>())) - entry[1].get<double>()));
+    worst =
+        std::max(worst, std::abs(static_cast<double>(logits(last, entry[0].get<Index>())) - entry[1].get<double>()));
   CAPTURE(worst);
   CHECK(worst < 2e-3);
 
@@ -84,7 +85,8 @@ TEST_CASE("reference: perplexity is the reference's to 1e-4", "[model][reference
     const auto llama = model::Llama::load(dir).value();
     const auto tokens = model::read_tokens(*shared / "data/manual/eval.bin", llama.config().vocab_size).value();
     const io::Json reference = reference_of(dir);
-    const auto e = model::evaluate(llama, tokens, {.max_windows = reference["max_windows"].get<std::size_t>()}, executor).value();
+    const auto e =
+        model::evaluate(llama, tokens, {.max_windows = reference["max_windows"].get<std::size_t>()}, executor).value();
     CHECK(e.window == reference["window"].get<std::size_t>());
     CHECK(e.predictions == reference["eval"]["eval.bin"]["predictions"].get<std::size_t>());
     CHECK(e.ppl == test::Approx(reference["eval"]["eval.bin"]["ppl"].get<double>()).epsilon(1e-4));

@@ -39,8 +39,11 @@ inline model::LlamaConfig tiny_config() {
   config.max_position_embeddings = 64;
   config.rms_norm_eps = 1e-5;
   config.rope_theta = 100.0;
-  config.rope_scaling = {.kind = model::RopeScaling::Kind::llama3, .factor = 4.0, .low_freq_factor = 1.0,
-                         .high_freq_factor = 4.0, .original_max_position_embeddings = 32};
+  config.rope_scaling = {.kind = model::RopeScaling::Kind::llama3,
+                         .factor = 4.0,
+                         .low_freq_factor = 1.0,
+                         .high_freq_factor = 4.0,
+                         .original_max_position_embeddings = 32};
   config.attention_bias = true;
   config.mlp_bias = true;
   config.bos_token_ids = {1};
@@ -105,7 +108,8 @@ inline std::vector<double> norm(const std::vector<double>& x, const Vector& weig
   return y;
 }
 
-/// A pair of coordinates is a complex number; its frequency follows the published llama3 rule, written as a chain of ifs.
+/// A pair of coordinates is a complex number; its frequency follows the published llama3 rule, written as a chain of
+/// ifs.
 inline void rotate(const model::LlamaConfig& c, double* x, std::size_t position) {
   const std::size_t half = c.head_dim / 2;
   for (std::size_t i = 0; i < half; ++i) {
@@ -187,7 +191,8 @@ inline double max_difference(const Matrix& got, const Rows& want) {
   double worst = 0.0;
   for (std::size_t t = 0; t < want.size(); ++t)
     for (std::size_t i = 0; i < want[t].size(); ++i)
-      worst = std::max(worst, std::abs(static_cast<double>(got(static_cast<Index>(t), static_cast<Index>(i))) - want[t][i]));
+      worst = std::max(worst,
+                       std::abs(static_cast<double>(got(static_cast<Index>(t), static_cast<Index>(i))) - want[t][i]));
   return worst;
 }
 

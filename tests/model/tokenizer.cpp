@@ -136,8 +136,9 @@ TEST_CASE("tokenizer: added tokens come first, the longest at the leftmost place
 }
 
 TEST_CASE("tokenizer: rstrip and lstrip swallow white space", "[model][tokenizer]") {
-  const auto t = model::Tokenizer::parse(changed(
-      R"({"added_tokens": [{"id": 1, "content": "<s>", "lstrip": true, "rstrip": true}]})")).value();
+  const auto t = model::Tokenizer::parse(
+                     changed(R"({"added_tokens": [{"id": 1, "content": "<s>", "lstrip": true, "rstrip": true}]})"))
+                     .value();
   CHECK(t.encode("a  <s> b") == Ids{7, 1, 2, 4});
 }
 
@@ -157,7 +158,8 @@ TEST_CASE("tokenizer: with ignore_merges a whole piece in the vocabulary is one 
 TEST_CASE("tokenizer: a Metaspace pre-tokenizer puts its prefix where its scheme says", "[model][tokenizer]") {
   const auto make = [](const std::string& scheme) {
     const std::string patch = R"({"normalizer": null, "pre_tokenizer": {"type": "Metaspace", "replacement": "_",
-                                  "split": false, "prepend_scheme": ")" + scheme + "\"}}";
+                                  "split": false, "prepend_scheme": ")" +
+                              scheme + "\"}}";
     return model::Tokenizer::parse(changed(patch.c_str())).value();
   };
   CHECK(make("always").encode("a<s>a") == Ids{7, 1, 7});
@@ -196,8 +198,10 @@ TEST_CASE("tokenizer: malformed and unsupported files are refused by name", "[mo
       {R"({"added_tokens": [{"id": 1, "content": "<s>"}, {"id": 1, "content": "<s>"}]})", "<s>", Errc::duplicate},
       {R"({"added_tokens": [{"id": 1, "content": "<s>", "single_word": true}]})", "single_word", Errc::unsupported},
       {R"({"normalizer": {"type": "NFKC"}})", "NFKC", Errc::unsupported},
-      {R"({"normalizer": {"type": "Replace", "pattern": {"Regex": "x"}, "content": ""}})", "regular", Errc::unsupported},
-      {R"({"normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": ""}})", "normalizer", Errc::malformed},
+      {R"({"normalizer": {"type": "Replace", "pattern": {"Regex": "x"}, "content": ""}})", "regular",
+       Errc::unsupported},
+      {R"({"normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": ""}})", "normalizer",
+       Errc::malformed},
       {R"({"decoder": {"type": "WordPiece"}})", "WordPiece", Errc::unsupported},
       {R"({"pre_tokenizer": {"type": "ByteLevel"}})", "ByteLevel", Errc::unsupported},
       {R"({"pre_tokenizer": {"type": "Metaspace"}})", "Metaspace", Errc::unsupported},

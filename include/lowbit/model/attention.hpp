@@ -42,8 +42,8 @@ inline void softmax_row(float* row, Index visible, Index all) {
 ///   Q    [tokens × heads · head_dim]  rotated queries
 ///   out  [tokens × heads · head_dim]
 ///
-/// One task per sequence and head, in blocks of 64 queries; the bits of a sequence's output depend on its count and first
-/// position, not on the other sequences.
+/// One task per sequence and head, in blocks of 64 queries; the bits of a sequence's output depend on its count and
+/// first position, not on the other sequences.
 /// Cost   4 · heads · head_dim · (pairs of query and visible key) flops; scratch per task: [64 × keys].
 inline void attend(const LlamaConfig& config, ConstMatrixRef Q, std::span<const Sequence> sequences, MatrixRef out,
                    Executor& executor) {

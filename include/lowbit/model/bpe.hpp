@@ -25,8 +25,8 @@ struct BpeOptions {
   bool ignore_merges = false;              ///< a piece that is a token is emitted at once
 };
 
-/// Byte-pair encoding of one piece of text: characters become tokens, then the neighbouring pair of lowest rank is merged,
-/// leftmost first, until no pair has a rank.
+/// Byte-pair encoding of one piece of text: characters become tokens, then the neighbouring pair of lowest rank is
+/// merged, leftmost first, until no pair has a rank.
 /// Source   Sennrich, Haddow, Birch, "Neural machine translation of rare words with subword units", ACL 2016.
 class Bpe {
  public:

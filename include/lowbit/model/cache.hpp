@@ -14,7 +14,8 @@ namespace lowbit::model {
 /// Memory: capacity · (2 · layers · kv_heads · head_dim + head_dim) floats, taken at once.
 class KvCache {
  public:
-  KvCache(const LlamaConfig& config, std::size_t capacity) : rope_(config, capacity), layers_(config.num_hidden_layers) {
+  KvCache(const LlamaConfig& config, std::size_t capacity)
+      : rope_(config, capacity), layers_(config.num_hidden_layers) {
     const auto rows = static_cast<Index>(capacity), cols = static_cast<Index>(config.key_value_size());
     for (LayerCache& layer : layers_) layer = {Matrix(rows, cols), Matrix(rows, cols)};
   }

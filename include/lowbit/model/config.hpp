@@ -27,9 +27,9 @@ struct RopeScaling {
   };
   Kind kind = Kind::none;
   double factor = 8.0;
-  double low_freq_factor = 1.0;                          ///< llama3 only
-  double high_freq_factor = 4.0;                         ///< llama3 only
-  std::uint64_t original_max_position_embeddings = 8192; ///< llama3 only
+  double low_freq_factor = 1.0;                           ///< llama3 only
+  double high_freq_factor = 4.0;                          ///< llama3 only
+  std::uint64_t original_max_position_embeddings = 8192;  ///< llama3 only
   friend bool operator==(const RopeScaling&, const RopeScaling&) = default;
 };
 
@@ -67,16 +67,16 @@ inline Error config_error(Errc code, std::string_view key, const std::string& me
 inline bool has(const io::Json& json, std::string_view key) { return io::find_member(json, key) != nullptr; }
 
 /// An integer in [low, high]; Errc::missing when the key is absent or null and there is no default.
-inline Result<std::uint64_t> integer_in(const io::Json& json, std::string_view key, std::uint64_t low, std::uint64_t high,
-                                        const std::uint64_t* otherwise = nullptr) {
+inline Result<std::uint64_t> integer_in(const io::Json& json, std::string_view key, std::uint64_t low,
+                                        std::uint64_t high, const std::uint64_t* otherwise = nullptr) {
   if (!has(json, key)) {
     if (otherwise != nullptr) return *otherwise;
     return config_error(Errc::missing, key, "is missing");
   }
   LOWBIT_TRY(value, io::get_u64(json, key));
   if (value < low || value > high) {
-    Error error = config_error(Errc::out_of_bounds, key,
-                               "must lie in " + std::to_string(low) + " .. " + std::to_string(high));
+    Error error =
+        config_error(Errc::out_of_bounds, key, "must lie in " + std::to_string(low) + " .. " + std::to_string(high));
     error.value = static_cast<double>(value);
     return error;
   }
@@ -96,7 +96,8 @@ inline Result<double> real_in(const io::Json& json, std::string_view key, double
 }
 
 /// One id or an array of ids, each below the vocabulary size.
-inline Result<std::vector<std::uint32_t>> token_ids(const io::Json& json, std::string_view key, std::size_t vocab_size) {
+inline Result<std::vector<std::uint32_t>> token_ids(const io::Json& json, std::string_view key,
+                                                    std::size_t vocab_size) {
   std::vector<std::uint32_t> ids;
   if (!has(json, key)) return ids;
   const io::Json& value = *io::find_member(json, key);
@@ -154,8 +155,8 @@ inline Result<RopeScaling> rope_scaling(const io::Json& json) {
 /// array, `torch_dtype` under its newer name `dtype`. Bounds: vocabulary and widths up to 2^24, layers and heads up to
 /// 2^16, head_dim even and up to 2^16, positions up to 2^30.
 ///
-/// Errors   missing, malformed, out_of_bounds, each naming the key; unsupported, naming a model_type other than "llama",
-///          a hidden_act other than "silu", or a rope type other than default, linear and llama3.
+/// Errors   missing, malformed, out_of_bounds, each naming the key; unsupported, naming a model_type other than
+///          "llama", a hidden_act other than "silu", or a rope type other than default, linear and llama3.
 inline Result<LlamaConfig> parse_config(const io::Json& json) {
   using namespace detail;
   if (!json.is_object()) return Error{Errc::malformed, "config.json must hold an object"};
@@ -164,7 +165,8 @@ inline Result<LlamaConfig> parse_config(const io::Json& json) {
 
   LOWBIT_TRY(model_type, io::get_string(json, "model_type", ""));
   if (model_type.empty()) return config_error(Errc::missing, "model_type", "is missing");
-  if (model_type != "llama") return config_error(Errc::unsupported, "model_type", "\"" + model_type + "\" is not implemented");
+  if (model_type != "llama")
+    return config_error(Errc::unsupported, "model_type", "\"" + model_type + "\" is not implemented");
   LOWBIT_TRY(act, io::get_string(json, "hidden_act", "silu"));
   if (act != "silu") return config_error(Errc::unsupported, "hidden_act", "\"" + act + "\" is not implemented");
 
@@ -180,7 +182,8 @@ inline Result<LlamaConfig> parse_config(const io::Json& json) {
     return config_error(Errc::out_of_bounds, "num_attention_heads", "must divide hidden_size where head_dim is absent");
   const std::uint64_t default_head_dim = hidden / heads;
   LOWBIT_TRY(head_dim, integer_in(json, "head_dim", 2, max_count, &default_head_dim));
-  if (head_dim == 0 || head_dim % 2 != 0) return config_error(Errc::out_of_bounds, "head_dim", "must be even and positive");
+  if (head_dim == 0 || head_dim % 2 != 0)
+    return config_error(Errc::out_of_bounds, "head_dim", "must be even and positive");
   if (heads * head_dim > max_width)
     return config_error(Errc::out_of_bounds, "head_dim", "times num_attention_heads exceeds 2^24");
   constexpr std::uint64_t default_positions = 2048;

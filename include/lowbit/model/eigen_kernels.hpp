@@ -65,8 +65,8 @@ Matrix gemm(const QuantizedMatrix<Q>& w, ConstMatrixRef X) {
   const auto tokens = static_cast<std::size_t>(X.rows());
   const model::detail::ContiguousInputs inputs(X, w.column_order());
   Matrix Y(X.rows(), static_cast<Index>(w.rows()));
-  gemm(w.view(), std::span<const float>(inputs.data(), tokens * w.cols()), std::span<float>(Y.data(), tokens * w.rows()),
-       tokens);
+  gemm(w.view(), std::span<const float>(inputs.data(), tokens * w.cols()),
+       std::span<float>(Y.data(), tokens * w.rows()), tokens);
   return Y;
 }
 

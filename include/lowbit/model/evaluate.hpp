@@ -20,31 +20,31 @@
 namespace lowbit::model {
 
 struct EvaluateOptions {
-  std::size_t window = 0;            ///< tokens per window; 0: min(2048, max_position_embeddings)
-  std::size_t max_windows = 0;       ///< 0: all
-  std::size_t batch_tokens = 4096;   ///< tokens processed at once, at least one window; changes no result
+  std::size_t window = 0;           ///< tokens per window; 0: min(2048, max_position_embeddings)
+  std::size_t max_windows = 0;      ///< 0: all
+  std::size_t batch_tokens = 4096;  ///< tokens processed at once, at least one window; changes no result
   std::size_t bootstrap_draws = 1000;
-  std::uint64_t seed = 0;            ///< of the bootstrap
+  std::uint64_t seed = 0;  ///< of the bootstrap
 };
 
 /// How far a model strays from a reference on the same predictions.
 struct Comparison {
   double reference_nll = 0.0;
   double reference_ppl = 0.0;
-  double ln_ppl_ratio = 0.0;            ///< ln(ppl / reference_ppl)
-  double ln_ppl_ratio_error = 0.0;      ///< its standard error: block bootstrap over windows
-  Distribution kl{};                    ///< KL(reference ‖ model) per prediction, nats
-  double top1_agreement = 0.0;          ///< share of predictions with the same most likely token
-  double delta_p_mean = 0.0;            ///< p(correct token): model minus reference
+  double ln_ppl_ratio = 0.0;        ///< ln(ppl / reference_ppl)
+  double ln_ppl_ratio_error = 0.0;  ///< its standard error: block bootstrap over windows
+  Distribution kl{};                ///< KL(reference ‖ model) per prediction, nats
+  double top1_agreement = 0.0;      ///< share of predictions with the same most likely token
+  double delta_p_mean = 0.0;        ///< p(correct token): model minus reference
   double delta_p_rms = 0.0;
 };
 
 struct Evaluation {
   std::size_t window = 0, windows = 0, predictions = 0;
-  double nll = 0.0;                     ///< mean, nats per prediction
-  double ppl = 0.0;                     ///< exp(nll)
-  double nll_error = 0.0;               ///< standard error of nll: block bootstrap over windows
-  std::vector<double> window_nll{};     ///< mean of each window
+  double nll = 0.0;                  ///< mean, nats per prediction
+  double ppl = 0.0;                  ///< exp(nll)
+  double nll_error = 0.0;            ///< standard error of nll: block bootstrap over windows
+  std::vector<double> window_nll{};  ///< mean of each window
   std::optional<Comparison> comparison{};
 };
 
@@ -69,11 +69,11 @@ inline Scores score(std::span<const float> logits, std::span<const float> refere
   return s;
 }
 
-/// Scores the predictions of one window from last hidden states [window × hidden]. At most 256 rows of logits exist at a
-/// time; where they are cut depends on the window's length alone.
-inline void score_window(const Llama& model, ConstMatrixRef hidden, const Llama* reference, const Matrix& reference_hidden,
-                         Index reference_row, std::span<const std::uint32_t> tokens, std::span<Scores> scores,
-                         Executor& executor) {
+/// Scores the predictions of one window from last hidden states [window × hidden]. At most 256 rows of logits exist at
+/// a time; where they are cut depends on the window's length alone.
+inline void score_window(const Llama& model, ConstMatrixRef hidden, const Llama* reference,
+                         const Matrix& reference_hidden, Index reference_row, std::span<const std::uint32_t> tokens,
+                         std::span<Scores> scores, Executor& executor) {
   constexpr Index chunk = 256;
   const auto predictions = static_cast<Index>(scores.size());
   for (Index first = 0; first < predictions; first += chunk) {
@@ -86,8 +86,8 @@ inline void score_window(const Llama& model, ConstMatrixRef hidden, const Llama*
     executor.run(static_cast<std::size_t>(rows), [&](std::size_t r) {
       const std::size_t at = static_cast<std::size_t>(first) + r;
       const std::span<const float> row(logits.data() + r * vocab, vocab);
-      const auto other_row = reference == nullptr ? std::span<const float>()
-                                                  : std::span<const float>(other.data() + r * vocab, vocab);
+      const auto other_row =
+          reference == nullptr ? std::span<const float>() : std::span<const float>(other.data() + r * vocab, vocab);
       scores[at] = score(row, other_row, tokens[at + 1]);
     });
   }
@@ -138,12 +138,15 @@ inline Result<Evaluation> evaluate(const Llama& model, const Llama* reference, s
                                    const EvaluateOptions& options, Executor& executor) {
   const std::size_t window =
       options.window != 0 ? options.window : std::min<std::size_t>(2048, model.config().max_position_embeddings);
-  if (window < 2) return Error{.code = Errc::invalid_argument, .message = "a window of fewer than two tokens predicts nothing"};
+  if (window < 2)
+    return Error{.code = Errc::invalid_argument, .message = "a window of fewer than two tokens predicts nothing"};
   if (tokens.size() < window)
-    return Error{.code = Errc::invalid_argument, .message = std::to_string(tokens.size()) +
-                                                            " tokens do not fill one window of " + std::to_string(window)};
+    return Error{
+        .code = Errc::invalid_argument,
+        .message = std::to_string(tokens.size()) + " tokens do not fill one window of " + std::to_string(window)};
   if (reference != nullptr && reference->config().vocab_size != model.config().vocab_size)
-    return Error{.code = Errc::shape_mismatch, .message = "the model and its reference have vocabularies of different sizes"};
+    return Error{.code = Errc::shape_mismatch,
+                 .message = "the model and its reference have vocabularies of different sizes"};
   std::size_t windows = tokens.size() / window;
   if (options.max_windows != 0) windows = std::min(windows, options.max_windows);
   LOWBIT_CHECK(check_tokens(tokens.first(windows * window), model.config().vocab_size));

@@ -14,17 +14,18 @@ namespace lowbit::model {
 
 namespace detail {
 
-/// A panel is 2 · packet rows of W laid out column by column, [in × 2 · packet]; a group of tokens is multiplied by it with
-/// one pair of accumulators per token, as many as the registers hold (the pragmas keep them there).
+/// A panel is 2 · packet rows of W laid out column by column, [in × 2 · packet]; a group of tokens is multiplied by it
+/// with one pair of accumulators per token, as many as the registers hold (the pragmas keep them there).
 using Packet = Eigen::internal::packet_traits<float>::type;
 inline constexpr Index packet = Eigen::internal::packet_traits<float>::size;
 inline constexpr Index panel_rows = 2 * packet;
 inline constexpr int token_group = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 12 : 6;
 
-/// Y[t][r] = Σ_i panel[i][r] · X[t][i] for T tokens and the first `rows` rows of the panel. Each sum runs from i = 0 up in
-/// one accumulator (fused where the build has it), so its bits do not depend on T.
+/// Y[t][r] = Σ_i panel[i][r] · X[t][i] for T tokens and the first `rows` rows of the panel. Each sum runs from i = 0 up
+/// in one accumulator (fused where the build has it), so its bits do not depend on T.
 template <int T>
-void multiply_panel(const float* panel, const float* X, Index x_stride, Index in, float* Y, Index y_stride, Index rows) {
+void multiply_panel(const float* panel, const float* X, Index x_stride, Index in, float* Y, Index y_stride,
+                    Index rows) {
   namespace packets = Eigen::internal;
   Packet low[T], high[T];
 #pragma GCC unroll 16
@@ -72,8 +73,8 @@ inline void fill_panel(const ConstMatrixRef& W, Index row, Index rows, float* pa
 ///   X  [tokens × in]
 ///   Y  [tokens × out]; may not overlap X
 ///
-/// Tasks of 128 rows of W by 240 tokens. For two tokens or more every output is one sum in the order of the columns, so a
-/// row of Y has the same bits whatever rows stand beside it, for any number of threads. One token alone takes a
+/// Tasks of 128 rows of W by 240 tokens. For two tokens or more every output is one sum in the order of the columns, so
+/// a row of Y has the same bits whatever rows stand beside it, for any number of threads. One token alone takes a
 /// matrix-vector product, whose sums are ordered differently.
 /// Cost   2 · tokens · out · in flops; each task copies its rows of W once; scratch per thread: 2 · packet · in floats.
 inline void float_product(ConstMatrixRef W, ConstMatrixRef X, MatrixRef Y, Executor& executor) {

@@ -79,7 +79,8 @@ inline Result<std::vector<std::uint32_t>> generate(const Llama& model, std::span
   while (text.size() < options.max_tokens) {
     const std::span<const float> row(logits.data(), static_cast<std::size_t>(logits.size()));
     text.push_back(sample_token(row, options.sample, rng));
-    if (text.size() == options.max_tokens || std::find(options.stop.begin(), options.stop.end(), text.back()) != options.stop.end())
+    if (text.size() == options.max_tokens ||
+        std::find(options.stop.begin(), options.stop.end(), text.back()) != options.stop.end())
       break;
     LOWBIT_TRY(next, model.step(text.back(), cache, executor));
     logits = std::move(next);
@@ -87,9 +88,9 @@ inline Result<std::vector<std::uint32_t>> generate(const Llama& model, std::span
   return text;
 }
 
-/// Text in the model's own words, for calibrating or comparing where no corpus is at hand: `windows` sequences of `length`
-/// tokens, one after another. Each starts with the configuration's first start token, or without one with a token drawn
-/// evenly from the vocabulary.
+/// Text in the model's own words, for calibrating or comparing where no corpus is at hand: `windows` sequences of
+/// `length` tokens, one after another. Each starts with the configuration's first start token, or without one with a
+/// token drawn evenly from the vocabulary.
 /// Memory   the caches of 16 sequences.
 inline Result<std::vector<std::uint32_t>> sample_tokens(const Llama& model, std::size_t length, std::size_t windows,
                                                         std::uint64_t seed, Executor& executor,

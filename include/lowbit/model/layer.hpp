@@ -45,7 +45,8 @@ struct DecoderLayer {
 inline Result<> check_layer(const LlamaConfig& config, const DecoderLayer& layer, std::size_t index) {
   const auto hidden = static_cast<Index>(config.hidden_size);
   if (layer.input_norm.size() != hidden || layer.post_attention_norm.size() != hidden)
-    return Error{.code = Errc::shape_mismatch, .message = "the norms of a layer have hidden_size elements",
+    return Error{.code = Errc::shape_mismatch,
+                 .message = "the norms of a layer have hidden_size elements",
                  .tensor = layer_prefix(index) + "input_layernorm"};
   for (const Projection p : projections) {
     const Slot& slot = layer[p];
@@ -59,7 +60,8 @@ inline Result<> check_layer(const LlamaConfig& config, const DecoderLayer& layer
                               std::to_string(shape.rows) + " x " + std::to_string(shape.cols),
                    .tensor = hf_name(index, p)};
     if (slot.bias.size() != 0 && slot.bias.size() != static_cast<Index>(shape.rows))
-      return Error{.code = Errc::shape_mismatch, .message = "a bias has one element per row of its weights",
+      return Error{.code = Errc::shape_mismatch,
+                   .message = "a bias has one element per row of its weights",
                    .tensor = hf_name(index, p) + ".bias"};
   }
   return {};
@@ -67,8 +69,8 @@ inline Result<> check_layer(const LlamaConfig& config, const DecoderLayer& layer
 
 /// What a caller may see and change while a layer runs.
 struct LayerHooks {
-  /// Called before each projection with its inputs [tokens × in], in the order of `projections`; q, k and v are called in
-  /// turn with the same matrix, as are gate and up.
+  /// Called before each projection with its inputs [tokens × in], in the order of `projections`; q, k and v are called
+  /// in turn with the same matrix, as are gate and up.
   std::function<void(Projection, ConstMatrixRef)> before{};
   /// Return after the calls for this site, leaving the hidden state as it was: enough to collect statistics.
   std::optional<Site> stop_after{};
@@ -81,10 +83,11 @@ struct LayerCache {
 
 /// One sequence's share of a call: consecutive rows of the hidden state, and where its former keys and values lie.
 struct SequenceSlice {
-  Index begin = 0;              ///< first row
-  Index count = 0;              ///< rows
-  Index first = 0;              ///< position of the first row
-  LayerCache* cache = nullptr;  ///< rows first … first + count − 1 are written; null when first is 0 and nobody asks later
+  Index begin = 0;  ///< first row
+  Index count = 0;  ///< rows
+  Index first = 0;  ///< position of the first row
+  LayerCache* cache =
+      nullptr;  ///< rows first … first + count − 1 are written; null when first is 0 and nobody asks later
 };
 
 /// The sequences of a batch of windows of `length` tokens each, all starting at position 0.

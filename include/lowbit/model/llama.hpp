@@ -36,29 +36,34 @@ inline Result<> check_tokens(std::span<const std::uint32_t> tokens, std::size_t 
   return {};
 }
 
-/// A decoder-only transformer of the Llama family: RMS norms, rotary positions (halves rotated), grouped keys and values,
-/// SwiGLU. Weights sit behind Linear, so a float and a quantized model are the same class.
+/// A decoder-only transformer of the Llama family: RMS norms, rotary positions (halves rotated), grouped keys and
+/// values, SwiGLU. Weights sit behind Linear, so a float and a quantized model are the same class.
 ///
-/// Source   Touvron et al., "LLaMA", 2023, arXiv:2302.13971; rotary: Su et al., arXiv:2104.09864; grouped heads: Ainslie
-///          et al., arXiv:2305.13245.
+/// Source   Touvron et al., "LLaMA", 2023, arXiv:2302.13971; rotary: Su et al., arXiv:2104.09864; grouped heads:
+///          Ainslie et al., arXiv:2305.13245.
 class Llama {
  public:
-  /// Errors   missing, shape_mismatch: a part that the configuration asks for. A null head is legal and means a tied one.
+  /// Errors   missing, shape_mismatch: a part that the configuration asks for. A null head is legal and means a tied
+  ///          one.
   static Result<Llama> make(LlamaConfig config, LlamaWeights weights) {
     const auto vocab = static_cast<Index>(config.vocab_size), hidden = static_cast<Index>(config.hidden_size);
     if (weights.embedding == nullptr || weights.embedding->rows() != vocab || weights.embedding->cols() != hidden)
-      return Error{.code = Errc::shape_mismatch, .message = "the embedding is [vocab_size, hidden_size]",
+      return Error{.code = Errc::shape_mismatch,
+                   .message = "the embedding is [vocab_size, hidden_size]",
                    .tensor = std::string(embedding_name)};
     if (weights.final_norm.size() != hidden)
-      return Error{.code = Errc::shape_mismatch, .message = "the final norm is [hidden_size]",
+      return Error{.code = Errc::shape_mismatch,
+                   .message = "the final norm is [hidden_size]",
                    .tensor = std::string(final_norm_name)};
     if (weights.layers.size() != config.num_hidden_layers)
-      return Error{.code = Errc::shape_mismatch, .message = "the weights hold " + std::to_string(weights.layers.size()) +
-                                                            " layers, the configuration asks for " +
-                                                            std::to_string(config.num_hidden_layers)};
+      return Error{.code = Errc::shape_mismatch,
+                   .message = "the weights hold " + std::to_string(weights.layers.size()) +
+                              " layers, the configuration asks for " + std::to_string(config.num_hidden_layers)};
     for (std::size_t i = 0; i < weights.layers.size(); ++i) LOWBIT_CHECK(check_layer(config, weights.layers[i], i));
-    if (weights.head != nullptr && (weights.head->rows() != config.vocab_size || weights.head->cols() != config.hidden_size))
-      return Error{.code = Errc::shape_mismatch, .message = "the head is [vocab_size, hidden_size]",
+    if (weights.head != nullptr &&
+        (weights.head->rows() != config.vocab_size || weights.head->cols() != config.hidden_size))
+      return Error{.code = Errc::shape_mismatch,
+                   .message = "the head is [vocab_size, hidden_size]",
                    .tensor = std::string(head_name)};
     return Llama(std::move(config), std::move(weights));
   }
@@ -68,10 +73,10 @@ class Llama {
   static Result<Llama> load(const std::filesystem::path& dir) {
     LOWBIT_TRY(config, read_config(dir));
     if (!config.quant_method.empty())
-      return Error{.code = Errc::unsupported,
-                   .message = "Llama::load reads float checkpoints; this one is quantized with \"" + config.quant_method +
-                              "\"",
-                   .file = (dir / "config.json").string()};
+      return Error{
+          .code = Errc::unsupported,
+          .message = "Llama::load reads float checkpoints; this one is quantized with \"" + config.quant_method + "\"",
+          .file = (dir / "config.json").string()};
     LOWBIT_TRY(set, io::SafetensorsSet::open(dir));
     const auto here = [&](Error error) { return std::move(error).in_file(dir.string()); };
     auto weights = load_frame(set, config);
@@ -109,9 +114,9 @@ class Llama {
   /// Errors   out_of_range_token, shape_mismatch (not whole windows).
   Result<Matrix> hidden_states(std::span<const std::uint32_t> tokens, std::size_t length, Executor& executor) const {
     if (length == 0 || tokens.size() % length != 0)
-      return Error{.code = Errc::shape_mismatch, .message = std::to_string(tokens.size()) +
-                                                            " tokens do not make whole windows of " +
-                                                            std::to_string(length)};
+      return Error{
+          .code = Errc::shape_mismatch,
+          .message = std::to_string(tokens.size()) + " tokens do not make whole windows of " + std::to_string(length)};
     LOWBIT_TRY(hidden, embed(tokens));
     const RopeTable rope(config_, length);
     for (const DecoderLayer& layer : weights_.layers) run_layer(config_, layer, rope, hidden, length, executor);
@@ -165,7 +170,9 @@ class Llama {
     std::vector<SequenceSlice> slices(tokens.size());
     for (std::size_t i = 0; i < weights_.layers.size(); ++i) {
       for (std::size_t s = 0; s < slices.size(); ++s)
-        slices[s] = {.begin = static_cast<Index>(s), .count = 1, .first = static_cast<Index>(caches[s].length_),
+        slices[s] = {.begin = static_cast<Index>(s),
+                     .count = 1,
+                     .first = static_cast<Index>(caches[s].length_),
                      .cache = &caches[s].layers_[i]};
       run_layer(config_, weights_.layers[i], caches.front().rope_, hidden, slices, executor);
     }

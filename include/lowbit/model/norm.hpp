@@ -24,7 +24,8 @@ inline Matrix rms_norm(ConstMatrixRef X, const Vector& weight, double eps, Execu
     for (Index t = first; t < end; ++t) {
       const float* x = X.data() + t * X.outerStride();
       const float squares = sum_lanes<Lanes>(x, n, 0.0f, [](const Lanes& v) -> Lanes { return v * v; });
-      const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(squares) / static_cast<double>(n) + eps));
+      const auto scale =
+          static_cast<float>(1.0 / std::sqrt(static_cast<double>(squares) / static_cast<double>(n) + eps));
       map_lanes(x, weight.data(), &Y(t, 0), n,
                 [scale](const Lanes& v, const Lanes& w) -> Lanes { return w * (v * scale); });
     }

@@ -20,8 +20,8 @@
 
 namespace lowbit::model {
 
-/// Packed weights, multiplied as they lie by the widest kernel of this build. Columns that a rounding policy reordered are
-/// gathered from the inputs once per call.
+/// Packed weights, multiplied as they lie by the widest kernel of this build. Columns that a rounding policy reordered
+/// are gathered from the inputs once per call.
 ///
 /// Every output has the bits of lowbit::gemv for that token: for any number of threads and any batch.
 template <Quantizer Q>

@@ -15,8 +15,8 @@ namespace lowbit::model {
 /// What each rotary frequency is divided by: [head_dim / 2], all 1 without scaling. The tensor `rope_freqs.weight` of a
 /// GGUF file holds the same numbers.
 ///
-/// llama3: with wavelength w and original context C, 1 for w < C / high_freq_factor, `factor` for w > C / low_freq_factor,
-/// and 1 / ((1 − t) / factor + t) between, t = (C / w − low) / (high − low).
+/// llama3: with wavelength w and original context C, 1 for w < C / high_freq_factor, `factor` for w > C /
+/// low_freq_factor, and 1 / ((1 − t) / factor + t) between, t = (C / w − low) / (high − low).
 inline std::vector<double> rope_factors(const LlamaConfig& config) {
   const RopeScaling& s = config.rope_scaling;
   const std::size_t half = config.head_dim / 2;
@@ -39,8 +39,7 @@ class RopeTable {
  public:
   RopeTable() = default;
   RopeTable(const LlamaConfig& config, std::size_t positions)
-      : cos_(static_cast<Index>(positions), static_cast<Index>(config.head_dim / 2)),
-        sin_(cos_.rows(), cos_.cols()) {
+      : cos_(static_cast<Index>(positions), static_cast<Index>(config.head_dim / 2)), sin_(cos_.rows(), cos_.cols()) {
     const std::vector<double> factors = rope_factors(config);
     for (Index i = 0; i < cos_.cols(); ++i) {
       const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(config.head_dim);
@@ -55,8 +54,8 @@ class RopeTable {
 
   std::size_t positions() const noexcept { return static_cast<std::size_t>(cos_.rows()); }
 
-  /// Rotates one head, x[head_dim], in place: element i and element i + head_dim/2 are a pair (the order of Hugging Face
-  /// checkpoints; GGUF files pair neighbours).
+  /// Rotates one head, x[head_dim], in place: element i and element i + head_dim/2 are a pair (the order of Hugging
+  /// Face checkpoints; GGUF files pair neighbours).
   void rotate(float* x, std::size_t position) const {
     LOWBIT_ASSERT(position < positions(), "the position lies inside the table");
     const Index half = cos_.cols();

@@ -24,13 +24,14 @@ namespace lowbit::model {
 /// What a token is, numbered as in GGUF's tokenizer.ggml.token_type.
 enum class TokenKind : std::uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 
-/// Text to token ids and back, from a tokenizer.json of the SentencePiece-style BPE family (Llama 2): no splitting before
-/// the merges, spaces as U+2581, bytes as a fallback.
+/// Text to token ids and back, from a tokenizer.json of the SentencePiece-style BPE family (Llama 2): no splitting
+/// before the merges, spaces as U+2581, bytes as a fallback.
 ///
 /// Added tokens are matched in the raw text first, the longest at the leftmost place; each stretch between them is
 /// normalized and merged on its own. Implemented: model BPE; normalizers Prepend, Replace of a plain string, Sequence;
-/// pre-tokenizers null and Metaspace without splitting; decoders Replace, ByteFallback, Fuse, Strip, Metaspace, Sequence.
-/// Anything else, the byte-level family with its regular expressions among it, is refused by name when the file is read.
+/// pre-tokenizers null and Metaspace without splitting; decoders Replace, ByteFallback, Fuse, Strip, Metaspace,
+/// Sequence. Anything else, the byte-level family with its regular expressions among it, is refused by name when the
+/// file is read.
 ///
 /// Law: with byte tokens for all 256 bytes, decode(encode(text)) == text for every UTF-8 text that holds neither U+2581
 /// nor an added token. Bytes that are not UTF-8 become byte tokens, and come back as U+FFFD.

@@ -31,7 +31,8 @@ inline Result<> Tokenizer::parse_model(const io::Json& model) {
   for (const auto& [text, id] : vocab->items()) {
     const auto* number = id.get_ptr<const io::Json::number_unsigned_t*>();
     if (number == nullptr) return tokenizer_error(Errc::malformed, text, "the id of a token is not a whole number");
-    if (*number >= cap) return tokenizer_error(Errc::out_of_bounds, text, "the id of a token is far past the vocabulary");
+    if (*number >= cap)
+      return tokenizer_error(Errc::out_of_bounds, text, "the id of a token is far past the vocabulary");
     if (!bpe_.add_token(text, static_cast<std::uint32_t>(*number)))
       return tokenizer_error(Errc::duplicate, text, "two tokens have id " + std::to_string(*number));
   }
@@ -156,7 +157,8 @@ inline void Tokenizer::classify() {
     const bool byte = bpe_.options.byte_fallback && Bpe::byte_of(bpe_.text(id)).has_value();
     kinds_[id] = byte ? TokenKind::byte : TokenKind::normal;
   }
-  for (const AddedToken& token : added_) kinds_[token.id] = token.special ? TokenKind::control : TokenKind::user_defined;
+  for (const AddedToken& token : added_)
+    kinds_[token.id] = token.special ? TokenKind::control : TokenKind::user_defined;
   if (bpe_.options.unknown) kinds_[*bpe_.options.unknown] = TokenKind::unknown;
 }
 

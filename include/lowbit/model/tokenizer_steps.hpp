@@ -196,7 +196,8 @@ class TokenDecoder {
   }
 
   static std::string strip(std::string_view token, const Step& step) {
-    for (std::uint64_t i = 0; i < step.start && token.starts_with(step.from); ++i) token.remove_prefix(step.from.size());
+    for (std::uint64_t i = 0; i < step.start && token.starts_with(step.from); ++i)
+      token.remove_prefix(step.from.size());
     for (std::uint64_t i = 0; i < step.stop && token.ends_with(step.from); ++i) token.remove_suffix(step.from.size());
     return std::string(token);
   }

@@ -22,8 +22,8 @@ struct TokenFileOptions {
 };
 
 /// A file of token ids and nothing else.
-/// Errors   io_error, missing, out_of_bounds (more than max_bytes), truncated (not a whole number of ids, with the offset
-///          of the rest), out_of_range_token (id in `value`, position in `row`).
+/// Errors   io_error, missing, out_of_bounds (more than max_bytes), truncated (not a whole number of ids, with the
+///          offset of the rest), out_of_range_token (id in `value`, position in `row`).
 inline Result<std::vector<std::uint32_t>> read_tokens(const std::filesystem::path& path, std::size_t vocab_size,
                                                       TokenFileOptions options = {}) {
   LOWBIT_TRY(bytes, io::read_text(path, options.max_bytes));

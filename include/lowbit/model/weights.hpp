@@ -19,7 +19,8 @@
 #include "lowbit/model/linear.hpp"
 #include "lowbit/model/projection.hpp"
 
-/// From named tensors to the parts of a Llama, one tensor at a time, so that a caller may hold one decoder layer at once.
+/// From named tensors to the parts of a Llama, one tensor at a time, so that a caller may hold one decoder layer at
+/// once.
 
 namespace lowbit::model {
 
@@ -27,9 +28,9 @@ namespace lowbit::model {
 struct LlamaWeights {
   std::shared_ptr<const Matrix> embedding;  ///< [vocab × hidden]
   std::vector<DecoderLayer> layers;
-  Vector final_norm;                        ///< [hidden]
-  std::unique_ptr<Linear> head;             ///< [vocab × hidden]; null: tied, the embedding is the head
-  std::vector<std::string> warnings{};      ///< what a reader should tell its user
+  Vector final_norm;                    ///< [hidden]
+  std::unique_ptr<Linear> head;         ///< [vocab × hidden]; null: tied, the embedding is the head
+  std::vector<std::string> warnings{};  ///< what a reader should tell its user
 };
 
 /// Calls visit(name, layer index, projection, slot) for every projection, in the order in which the model runs them;
@@ -70,8 +71,8 @@ inline Result<Matrix> load_matrix(const io::SafetensorsSet& set, const std::stri
     std::string found;
     for (const std::uint64_t extent : tensor->shape) found += (found.empty() ? "" : ", ") + std::to_string(extent);
     return Error{.code = Errc::shape_mismatch,
-                 .message = "the tensor is [" + found + "], the configuration asks for [" + std::to_string(rows) + ", " +
-                            std::to_string(cols) + "]",
+                 .message = "the tensor is [" + found + "], the configuration asks for [" + std::to_string(rows) +
+                            ", " + std::to_string(cols) + "]",
                  .tensor = name};
   }
   Matrix values(static_cast<Index>(rows), static_cast<Index>(cols));
@@ -87,7 +88,8 @@ inline Result<Vector> load_vector(const io::SafetensorsSet& set, const std::stri
     return Error{.code = Errc::missing, .message = "the checkpoint lacks a tensor", .tensor = name};
   if (tensor->shape.size() != 1 || tensor->shape[0] != size)
     return Error{.code = Errc::shape_mismatch,
-                 .message = "the configuration asks for [" + std::to_string(size) + "]", .tensor = name};
+                 .message = "the configuration asks for [" + std::to_string(size) + "]",
+                 .tensor = name};
   Vector values(static_cast<Index>(size));
   LOWBIT_CHECK(io::to_floats(*tensor, std::span(values.data(), size)));
   LOWBIT_CHECK(check_finite(Eigen::Map<const Matrix>(values.data(), 1, values.size()), name));
@@ -101,7 +103,8 @@ inline Result<Vector> load_bias(const io::SafetensorsSet& set, const LlamaConfig
   const std::string name = hf_name(layer, projection) + ".bias";
   if (has_bias(config, projection)) return load_vector(set, name, shape_of(config, projection).rows);
   if (set.find(name) != nullptr)
-    return Error{.code = Errc::malformed, .message = "the configuration denies a bias that the checkpoint holds",
+    return Error{.code = Errc::malformed,
+                 .message = "the configuration denies a bias that the checkpoint holds",
                  .tensor = name};
   return Vector();
 }
