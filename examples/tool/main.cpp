@@ -103,6 +103,8 @@ int run(int argc, char** argv) {
   inspect->add_option("FILE", file, "File or directory")->required();
   inspect->add_flag("--json", inspect_json, "Print JSON");
 
+  auto* support = app.add_subcommand("support", "Print which instruction set computes which stored type in this build");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -114,6 +116,7 @@ int run(int argc, char** argv) {
   if (*eval) return tool::eval(e);
   if (*generate) return tool::generate(g);
   if (*compare) return tool::compare(c);
+  if (*support) return tool::support();
   return tool::inspect(file, inspect_json);
 }
 

@@ -56,5 +56,7 @@ int eval(const EvalRequest& request);
 int generate(const GenerateRequest& request);
 int compare(const CompareRequest& request);
 int inspect(const std::filesystem::path& file, bool json);
+/// Which instruction set does the work for which stored type, as a table: the README's comes from here.
+int support();
 
 }  // namespace tool

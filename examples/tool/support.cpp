@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#include <cstdio>
+#include <string>
+#include <type_traits>
+
+#include "lowbit/core/type_list.hpp"
+#include "lowbit/kernel.hpp"
+#include "lowbit/quantizer.hpp"
+#include "lowbit/quantizer/gguf_blocks.hpp"
+#include "tool.hpp"
+
+namespace tool {
+
+namespace {
+
+using namespace lowbit;
+
+template <class Q>
+void print_row(const char* name) {
+  std::string row = std::string("| ") + name + " |";
+  const auto cell = [&]<class Isa>(Isa, const char* works) { row += std::string(" ") + works + " |"; };
+  const auto columns = [&]<class Isa>(Isa isa) {
+    cell(isa, gemv_isa<Isa, Q>::name);
+    cell(isa, gemm_isa<Isa, Q>::name);
+    cell(isa, dequantize_isa<Isa, Q>::name);
+  };
+  columns(isa::avx2{});
+  columns(isa::avx512{});
+  std::printf("%s\n", row.c_str());
+}
+
+}  // namespace
+
+int support() {
+  std::printf("| weights | avx2: gemv | gemm | dequantize | avx512: gemv | gemm | dequantize |\n|---|---|---|---|---|---|---|\n");
+  print_row<Uniform<Int2>>("int2, every zero point, scale and group size");
+  print_row<Uniform<Int3>>("int3, likewise");
+  print_row<Uniform<Int4>>("int4, likewise");
+  print_row<Uniform<Int5>>("int5, likewise");
+  print_row<Uniform<Int6>>("int6, likewise");
+  print_row<Uniform<Int7>>("int7, likewise");
+  print_row<Uniform<Int8>>("int8, likewise");
+  print_row<GgufQ4_0>("GGUF Q4_0");
+  print_row<GgufQ8_0>("GGUF Q8_0");
+  return done;
+}
+
+}  // namespace tool
