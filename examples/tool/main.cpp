@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The command line: what may be asked, and how.
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <iostream>
@@ -18,6 +20,14 @@ void add_token_type(CLI::App& command, std::string& type) {
   command.add_option("--token-type", type, "Token files: little-endian u16 or u32 ids, or text for the model's tokenizer")
       ->check(CLI::IsMember({"u16", "u32", "text"}))
       ->capture_default_str();
+}
+
+/// Activations come and go by megabytes; without this, glibc maps and unmaps each of them.
+void keep_freed_memory() {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, 1 << 28);
+  mallopt(M_TRIM_THRESHOLD, 1 << 28);
+#endif
 }
 
 int run(int argc, char** argv) {
@@ -123,6 +133,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_freed_memory();
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {  // out of memory, broken contracts

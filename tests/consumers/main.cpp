@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <vector>
 
+#include <lowbit/core/version.hpp>
 #include <lowbit/kernel.hpp>
 #include <lowbit/linalg.hpp>
 #include <lowbit/quantizer.hpp>

@@ -54,7 +54,12 @@ inline Result<std::unique_ptr<model::Linear>> load_projection(const io::Safetens
     return std::unique_ptr<model::Linear>(std::make_unique<model::FloatLinear>(std::move(weight)));
   }
   auto shape = parse_stored_shape(entry->second);
-  if (!shape) return std::move(shape).error().in_tensor(name);
+  if (!shape) {
+    Error error = std::move(shape).error();
+    if (!error.tensor.empty()) error.message += " (key " + error.tensor + ")";
+    error.tensor = name;
+    return error;
+  }
   if (shape->rows != expected.rows || shape->cols != expected.cols)
     return Error{.code = Errc::shape_mismatch,
                  .message = "is stored as " + std::to_string(shape->rows) + " x " + std::to_string(shape->cols) +
