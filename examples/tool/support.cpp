@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <cstdio>
-#include <string>
-#include <type_traits>
 
-#include "lowbit/core/type_list.hpp"
 #include "lowbit/kernel.hpp"
 #include "lowbit/quantizer.hpp"
 #include "lowbit/quantizer/gguf_blocks.hpp"
@@ -17,16 +14,13 @@ using namespace lowbit;
 
 template <class Q>
 void print_row(const char* name) {
-  std::string row = std::string("| ") + name + " |";
-  const auto cell = [&]<class Isa>(Isa, const char* works) { row += std::string(" ") + works + " |"; };
-  const auto columns = [&]<class Isa>(Isa isa) {
-    cell(isa, gemv_isa<Isa, Q>::name);
-    cell(isa, gemm_isa<Isa, Q>::name);
-    cell(isa, dequantize_isa<Isa, Q>::name);
+  const auto columns = []<class Isa>(Isa) {
+    std::printf(" %s | %s | %s |", gemv_isa<Isa, Q>::name, gemm_isa<Isa, Q>::name, dequantize_isa<Isa, Q>::name);
   };
+  std::printf("| %s |", name);
   columns(isa::avx2{});
   columns(isa::avx512{});
-  std::printf("%s\n", row.c_str());
+  std::printf("\n");
 }
 
 }  // namespace
