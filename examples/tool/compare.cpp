@@ -58,7 +58,7 @@ Result<> write_text(const std::filesystem::path& path, const std::string& text) 
 int compare(const CompareRequest& request) {
   Executor executor(request.threads), alone(1);
   for (const std::string& recipe : request.recipes)
-    if (auto spec = ptq::parse_recipe(recipe); !spec) return report(spec.error());
+    if (auto spec = pipeline::parse_recipe(recipe); !spec) return report(spec.error());
   auto reference = load(request.model);
   if (!reference) return report(reference.error());
   auto calibration = read_tokens(request.calibration, request.model, request.window, executor);

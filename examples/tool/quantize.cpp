@@ -50,7 +50,7 @@ io::Json to_json(const pipeline::QuantizeOutcome& outcome) {
 
 Result<pipeline::QuantizeOutcome> run_quantize(const QuantizeRequest& request, std::span<const std::uint32_t> calibration,
                                                Executor& executor) {
-  LOWBIT_TRY(spec, ptq::parse_recipe(request.recipe));
+  LOWBIT_TRY(spec, pipeline::parse_recipe(request.recipe));
   LOWBIT_TRY(sink, request.format == "gguf"
                        ? pipeline::GgufSink::create(request.model, request.output, request.recipe, request.force)
                        : pipeline::HuggingFaceSink::create(request.model, request.output, request.recipe, request.force));
@@ -62,7 +62,7 @@ Result<pipeline::QuantizeOutcome> run_quantize(const QuantizeRequest& request, s
 int quantize(const QuantizeRequest& request) {
   const auto started = std::chrono::steady_clock::now();
   Executor executor(request.threads);
-  if (auto spec = ptq::parse_recipe(request.recipe); !spec) return report(spec.error());
+  if (auto spec = pipeline::parse_recipe(request.recipe); !spec) return report(spec.error());
   auto calibration = read_tokens(request.calibration, request.model, request.window, executor);
   if (!calibration) return report(calibration.error());
   if (calibration->size() > request.calibration_tokens) calibration->resize(request.calibration_tokens);

@@ -30,7 +30,7 @@ const std::vector<std::uint32_t>& sampled() {
 Result<pipeline::QuantizeOutcome> quantize(const std::string& recipe, const std::filesystem::path& source,
                                            const std::filesystem::path& out, std::size_t threads = 2, bool force = false) {
   Executor executor(threads);
-  LOWBIT_TRY(spec, ptq::parse_recipe(recipe));
+  LOWBIT_TRY(spec, pipeline::parse_recipe(recipe));
   LOWBIT_TRY(sink, out.extension() == ".gguf" ? pipeline::GgufSink::create(source, out, recipe, force)
                                               : pipeline::HuggingFaceSink::create(source, out, recipe, force));
   return pipeline::quantize_checkpoint(source, spec, sampled(), *sink, {.window = 64}, executor);
@@ -192,7 +192,7 @@ TEST_CASE("checkpoint: bad requests are refused before any work", "[pipeline]") 
   Executor executor;
   const auto run = [&](const std::string& recipe, std::vector<std::uint32_t> tokens, std::size_t window) {
     auto sink = pipeline::HuggingFaceSink::create(model_dir(), dir / "out", recipe, true).value();
-    return pipeline::quantize_checkpoint(model_dir(), ptq::parse_recipe(recipe).value(), tokens, *sink, {.window = window},
+    return pipeline::quantize_checkpoint(model_dir(), pipeline::parse_recipe(recipe).value(), tokens, *sink, {.window = window},
                                          executor);
   };
   CHECK(run("gptq:int4", {}, 64).error().code == Errc::invalid_argument);

@@ -34,7 +34,7 @@ struct State final : ptq::Grid {
     const std::uint8_t code = q.quantize(x, p);
     return {code, q.dequantize(code, p)};
   }
-  bool fit(Index, Index, std::span<const float>, std::span<const float>) override { return true; }
+  bool fit(Index, Index, std::span<const float>, const FitContext&) override { return true; }
   std::size_t descend(int sweeps) { return ptq::coordinate_descent(*this, W, H, rounded, codes, sweeps); }
   double objective() const { return linalg::quadratic_form(rounded - W, H); }
 };

@@ -14,6 +14,7 @@
 #include "lowbit/pipeline/stored_matrix.hpp"
 #include "lowbit/ptq/recipe.hpp"
 #include "lowbit/ptq/recipe_string.hpp"
+#include "lowbit/quantizer/gguf_blocks.hpp"
 
 namespace lowbit::pipeline {
 
@@ -26,16 +27,29 @@ struct QuantizedWeights {
   double bits_per_weight = 0.0;
 };
 
+/// Which modifiers of a recipe mean something to a stored type.
+struct CodecTraits {
+  std::size_t fixed_group = 0;      ///< the only group size there is, or 0
+  bool symmetric_rule = false;      ///< s1 … s4 choose its scale
+  bool range_search = false;        ///< its clip range can be searched
+  bool hessian_rounding = false;    ///< columns can be rounded one by one
+};
+
 /// One stored type with its type erased: what a recipe string or a file name turns into. Stateless.
 class Codec {
  public:
   virtual ~Codec() = default;
   virtual std::string storage_name() const = 0;
+  virtual CodecTraits traits() const = 0;
   /// Runs the compile-time recipe that the spec names on W [out × in].
   virtual Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W,
                                             const calib::Moments& moments, Executor& executor) const = 0;
   virtual Result<std::unique_ptr<model::Linear>> load(const io::SafetensorsSet& file, const std::string& name,
                                                       const StoredShape& shape) const = 0;
+  /// A GGUF tensor of this type. tensor_scale: what GGUF keeps in a tensor beside it (NVFP4), or 1.
+  /// Errors: unsupported for stored types that are no GGUF blocks; those of from_gguf_blocks.
+  virtual Result<std::unique_ptr<model::Linear>> from_gguf(std::span<const std::uint8_t> bytes, std::size_t rows,
+                                                           std::size_t cols, float tensor_scale) const = 0;
   /// The same weights as GGUF blocks, bit for bit. Errors: unsupported, saying why GGUF cannot hold them.
   virtual Result<GgufRows> to_gguf(const model::Linear& linear) const = 0;
 };
@@ -45,13 +59,20 @@ class CodecFor final : public Codec {
  public:
   std::string storage_name() const override { return Q::storage_name(); }
 
+  CodecTraits traits() const override {
+    CodecTraits traits{.symmetric_rule = has_rule, .range_search = RangeFitting<Q>, .hessian_rounding = scalar};
+    if constexpr (!has_dynamic_group) traits.fixed_group = Q::group_size;
+    return traits;
+  }
+
   Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W, const calib::Moments& moments,
                                     Executor& executor) const override {
     Q q{};
-    if constexpr (requires { q.group_size = std::size_t{}; }) q.group_size = spec.group_size;
-    if constexpr (requires { q.rule = SymmetricRule{}; }) q.rule = spec.rule;
-    if (spec.rounding == ptq::RoundingKind::hessian)
-      return finish(ptq::Recipe<Q, ptq::HessianRounding>{q, spec.hessian, {}}.run(W, moments, executor));
+    if constexpr (has_dynamic_group) q.group_size = spec.group_size.value_or(128);
+    if constexpr (has_rule) q.rule = spec.rule.value_or(SymmetricRule::gptq);
+    if constexpr (scalar)
+      if (spec.rounding == ptq::RoundingKind::hessian)
+        return finish(ptq::Recipe<Q, ptq::HessianRounding>{q, spec.hessian, {}}.run(W, moments, executor));
     return finish(ptq::Recipe<Q, ptq::NearestRounding>{q, {spec.hessian.scale}, {}}.run(W, moments, executor));
   }
 
@@ -61,6 +82,18 @@ class CodecFor final : public Codec {
     return std::unique_ptr<model::Linear>(std::make_unique<model::QuantizedLinear<Q>>(std::move(matrix)));
   }
 
+  Result<std::unique_ptr<model::Linear>> from_gguf([[maybe_unused]] std::span<const std::uint8_t> bytes,
+                                                   [[maybe_unused]] std::size_t rows, [[maybe_unused]] std::size_t cols,
+                                                   [[maybe_unused]] float tensor_scale) const override {
+    if constexpr (GgufBlock<Q>) {
+      LOWBIT_TRY(matrix, from_gguf_blocks<Q>(bytes, rows, cols));
+      for (float& shared : matrix.shared()) shared = tensor_scale;
+      return std::unique_ptr<model::Linear>(std::make_unique<model::QuantizedLinear<Q>>(std::move(matrix)));
+    } else {
+      return Error{.code = Errc::unsupported, .message = Q::storage_name() + " is no GGUF type"};
+    }
+  }
+
   Result<GgufRows> to_gguf(const model::Linear& linear) const override {
     const auto* own = dynamic_cast<const model::QuantizedLinear<Q>*>(&linear);
     LOWBIT_EXPECTS(own != nullptr, "a codec exports the linear layers it made");
@@ -68,6 +101,10 @@ class CodecFor final : public Codec {
   }
 
  private:
+  static constexpr bool has_dynamic_group = requires(Q q) { q.group_size = std::size_t{}; };
+  static constexpr bool has_rule = requires(Q q) { q.rule = SymmetricRule{}; };
+  static constexpr bool scalar = Q::format_type::dim == 1;
+
   template <class Layer>
   static Result<QuantizedWeights> finish(Result<Layer> layer) {
     if (!layer) return std::move(layer).error();

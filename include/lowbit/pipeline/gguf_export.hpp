@@ -21,16 +21,31 @@ namespace lowbit::pipeline {
 struct GgufRows {
   io::GgmlType type;
   std::vector<std::uint8_t> bytes;
+  std::vector<float> shared{};  ///< the tensor scale of NVFP4; GGUF keeps it in a tensor of its own
 };
+
+/// The storage_name of a GGUF block type: "gguf_" and the type's name in lower case.
+inline std::string gguf_storage_name(io::GgmlType type) {
+  std::string name = "gguf_";
+  for (const char c : io::name(type)) name += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return name;
+}
+
+/// Errors: unsupported when no GGUF type has this storage_name.
+inline Result<io::GgmlType> gguf_type_of(std::string_view storage_name) {
+  for (const io::GgmlTypeInfo& info : io::ggml_types)
+    if (gguf_storage_name(info.type) == storage_name) return info.type;
+  return Error{.code = Errc::unsupported, .message = "GGUF has no type for " + std::string(storage_name)};
+}
 
 /// GGUF's own block types, and what has the same points: symmetric 4- and 8-bit integers with f16 scales in groups of 32
 /// are Q4_0 and Q8_0. Errors: unsupported, saying why GGUF cannot hold the matrix; shape_mismatch.
 template <Quantizer Q>
 Result<GgufRows> to_gguf_rows(const QuantizedMatrix<Q>& matrix) {
   if constexpr (GgufBlock<Q>) {
-    constexpr auto type = Q::block_bytes == GgufQ4_0::block_bytes ? io::GgmlType::Q4_0 : io::GgmlType::Q8_0;
+    LOWBIT_TRY(type, gguf_type_of(Q::storage_name()));
     LOWBIT_TRY(bytes, to_gguf_blocks(matrix));
-    return GgufRows{type, std::move(bytes)};
+    return GgufRows{type, std::move(bytes), {matrix.shared().begin(), matrix.shared().end()}};
   } else if constexpr (requires { Q::options.zero_point; }) {
     using F = typename Q::format_type;
     if constexpr ((F::bits == 4 || F::bits == 8) && Q::options.zero_point == ZeroPoint::none &&
@@ -44,13 +59,13 @@ Result<GgufRows> to_gguf_rows(const QuantizedMatrix<Q>& matrix) {
           same.set_row_codes(r, codes);
         }
         std::copy(matrix.params().begin(), matrix.params().end(), same.params().begin());
-        return to_gguf_rows(same);
+        return to_gguf_rows<Block>(same);
       }
     }
   }
   return Error{.code = Errc::unsupported,
                .message = "GGUF cannot hold " + Q::storage_name() +
-                          " here; it can hold q4_0, q8_0, and int4 or int8 with sym:g32:scale_f16 in natural column order"};
+                          " here; it can hold its own block types, and int4 or int8 with sym:g32:scale_f16, in natural column order"};
 }
 
 }  // namespace lowbit::pipeline

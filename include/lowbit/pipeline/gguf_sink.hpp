@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -61,6 +62,12 @@ class GgufSink final : public Sink {
   Result<> packed(const std::string& name, const Codec& codec, const QuantizedWeights& weights) override {
     auto rows = codec.to_gguf(*weights.linear);
     if (!rows) return std::move(rows).error().in_tensor(name);
+    if (!rows->shared.empty()) {
+      const std::string weight = *gguf_name(name);
+      std::vector<std::uint8_t> bytes(sizeof(float));
+      std::memcpy(bytes.data(), rows->shared.data(), bytes.size());
+      LOWBIT_CHECK(writer_.add(weight.substr(0, weight.rfind(".weight")) + ".scale", {1}, io::GgmlType::F32, bytes));
+    }
     return add(name, *gguf_name(name), {weights.shape.cols, weights.shape.rows}, rows->type, std::move(rows->bytes),
                weights.shape.rows);
   }

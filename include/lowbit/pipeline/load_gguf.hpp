@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -9,11 +11,10 @@
 
 #include "lowbit/io/gguf.hpp"
 #include "lowbit/model/llama.hpp"
-#include "lowbit/model/quantized_linear.hpp"
 #include "lowbit/model/weights.hpp"
 #include "lowbit/pipeline/gguf_llama.hpp"
 #include "lowbit/pipeline/load_model.hpp"
-#include "lowbit/quantizer/gguf_blocks.hpp"
+#include "lowbit/pipeline/stored_types.hpp"
 
 namespace lowbit::pipeline {
 
@@ -86,15 +87,11 @@ class GgufReader {
   Result<Matrix> matrix(const std::string& hf_name, std::size_t rows_, std::size_t cols, std::size_t heads = 1) const {
     LOWBIT_TRY(raw, rows(hf_name, rows_, cols, heads));
     Matrix values(static_cast<Index>(rows_), static_cast<Index>(cols == 0 ? 1 : cols));
-    if (raw.type == io::GgmlType::Q4_0 || raw.type == io::GgmlType::Q8_0) {
-      auto linear = blocks(raw, rows_, cols);
-      if (!linear) return std::move(linear).error().in_tensor(hf_name);
-      values = (*linear)->dequantized();
+    if (!is_float(raw.type)) {
+      LOWBIT_TRY(linear, blocks(raw, hf_name, rows_, cols));
+      values = linear->dequantized();
     } else {
       const io::Dtype dtype = raw.type == io::GgmlType::F32 ? io::Dtype::F32 : raw.type == io::GgmlType::F16 ? io::Dtype::F16 : io::Dtype::BF16;
-      if (raw.type != io::GgmlType::F32 && raw.type != io::GgmlType::F16 && raw.type != io::GgmlType::BF16)
-        return Error{.code = Errc::unsupported, .message = "tensor types other than F32, F16, BF16, Q4_0 and Q8_0 are not read",
-                     .tensor = hf_name};
       LOWBIT_CHECK(io::to_floats(dtype, raw.bytes, std::span(values.data(), static_cast<std::size_t>(values.size()))));
     }
     LOWBIT_CHECK(model::check_finite(values, hf_name));
@@ -109,23 +106,45 @@ class GgufReader {
   Result<std::unique_ptr<model::Linear>> linear(const std::string& hf_name, std::size_t rows_, std::size_t cols,
                                                 std::size_t heads) const {
     LOWBIT_TRY(raw, rows(hf_name, rows_, cols, heads));
-    if (raw.type == io::GgmlType::Q4_0 || raw.type == io::GgmlType::Q8_0) {
-      auto packed = blocks(raw, rows_, cols);
-      if (!packed) return std::move(packed).error().in_tensor(hf_name);
-      return packed;
-    }
+    if (!is_float(raw.type)) return blocks(raw, hf_name, rows_, cols);
     LOWBIT_TRY(values, matrix(hf_name, rows_, cols, heads));
     return std::unique_ptr<model::Linear>(std::make_unique<model::FloatLinear>(std::move(values)));
   }
 
  private:
-  template <class Q>
-  static Result<std::unique_ptr<model::Linear>> blocks_as(const Rows& raw, std::size_t rows, std::size_t cols) {
-    LOWBIT_TRY(matrix, from_gguf_blocks<Q>(raw.bytes, rows, cols));
-    return std::unique_ptr<model::Linear>(std::make_unique<model::QuantizedLinear<Q>>(std::move(matrix)));
+  static bool is_float(io::GgmlType type) {
+    return type == io::GgmlType::F32 || type == io::GgmlType::F16 || type == io::GgmlType::BF16;
   }
-  static Result<std::unique_ptr<model::Linear>> blocks(const Rows& raw, std::size_t rows, std::size_t cols) {
-    return raw.type == io::GgmlType::Q4_0 ? blocks_as<GgufQ4_0>(raw, rows, cols) : blocks_as<GgufQ8_0>(raw, rows, cols);
+
+  Result<std::unique_ptr<model::Linear>> blocks(const Rows& raw, const std::string& hf_name, std::size_t rows,
+                                                std::size_t cols) const {
+    auto codec = find_codec(gguf_storage_name(raw.type));
+    if (!codec)
+      return Error{.code = Errc::unsupported,
+                   .message = "tensors of type " + std::string(io::name(raw.type)) + " are not read",
+                   .tensor = hf_name};
+    LOWBIT_TRY(scale, tensor_scale(hf_name));
+    auto linear = (*codec)->from_gguf(raw.bytes, rows, cols, scale);
+    if (!linear) return std::move(linear).error().in_tensor(hf_name);
+    return linear;
+  }
+
+  /// The companion tensor of NVFP4: NAME.scale where the matrix is NAME.weight (some writers: NAME.weight.scale).
+  Result<float> tensor_scale(const std::string& hf_name) const {
+    const std::string weight = *gguf_name(hf_name);
+    for (const std::string& name : {weight.substr(0, weight.rfind(".weight")) + ".scale", weight + ".scale"}) {
+      const io::GgufTensor* tensor = file_.find(name);
+      if (tensor == nullptr) continue;
+      float scale = 1.0f;
+      if (tensor->type != io::GgmlType::F32 || tensor->bytes.size() != sizeof scale)
+        return Error{.code = Errc::malformed, .message = "a tensor scale is one F32", .tensor = name};
+      std::memcpy(&scale, tensor->bytes.data(), sizeof scale);
+      if (!std::isfinite(scale))
+        return Error{.code = Errc::not_finite, .message = "a tensor scale must be finite", .tensor = name,
+                     .value = static_cast<double>(scale)};
+      return scale;
+    }
+    return 1.0f;
   }
 
   const io::GgufFile& file_;
@@ -133,8 +152,8 @@ class GgufReader {
 
 }  // namespace detail
 
-/// Reads a GGUF file of the llama architecture whose matrices are F32, F16, BF16, Q4_0 or Q8_0; packed matrices stay
-/// packed, except embedding and head. Errors: those of the reader; unsupported, missing, shape_mismatch naming the tensor.
+/// Reads a GGUF file of the llama architecture whose matrices are F32, F16, BF16 or of a block type in the list of
+/// stored types; packed matrices stay packed, except embedding and head. Errors: those of the reader; unsupported, missing, shape_mismatch naming the tensor.
 inline Result<LoadedModel> load_gguf(const std::filesystem::path& path) {
   LOWBIT_TRY(file, io::GgufFile::open(path));
   const auto here = [&](Error error) { return std::move(error).in_file(path.string()); };

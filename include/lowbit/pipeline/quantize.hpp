@@ -15,7 +15,7 @@
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/model/llama.hpp"
 #include "lowbit/pipeline/sink.hpp"
-#include "lowbit/pipeline/stored_types.hpp"
+#include "lowbit/pipeline/resolve_recipe.hpp"
 #include "lowbit/ptq/recipe_string.hpp"
 
 namespace lowbit::pipeline {
@@ -48,20 +48,20 @@ struct QuantizeOutcome {
 };
 
 /// Lists every reason why a recipe cannot run on these shapes, before any work. Errors: invalid_argument, naming the
-/// matrices; unsupported for a storage name that is not in the list.
+/// matrices.
 inline Result<> check_plan(const ptq::RecipeSpec& spec, const model::LlamaConfig& config) {
   if (spec.rounding == ptq::RoundingKind::none) return {};
   LOWBIT_TRY(codec, find_codec(spec.storage));
-  static_cast<void>(codec);
   if (!spec.storage.starts_with("gguf_")) return {};
+  const std::size_t block = codec->traits().fixed_group;
   std::string problems;
   for (const model::Projection p : model::projections) {
     const std::size_t cols = model::shape_of(config, p).cols;
-    if (cols % 32 != 0)
+    if (cols % block != 0)
       problems += (problems.empty() ? "" : ", ") + std::string(model::module_name(p)) + " has " + std::to_string(cols);
   }
   if (problems.empty()) return {};
-  return Error{.code = Errc::invalid_argument, .message = spec.storage + " needs a multiple of 32 inputs; " + problems};
+  return Error{.code = Errc::invalid_argument, .message = spec.storage + " needs a multiple of " + std::to_string(block) + " inputs; " + problems};
 }
 
 namespace detail {
@@ -205,9 +205,10 @@ class LayerwiseQuantizer {
 /// Inputs of a layer come from the layers before it as quantized; with true_sequential also from the sites before it in
 /// the same layer. Deterministic for any number of threads.
 /// Errors: invalid_argument, unsupported, and those of the readers and rounding policies, naming tensor and place.
-inline Result<QuantizeOutcome> quantize_checkpoint(const std::filesystem::path& source, const ptq::RecipeSpec& spec,
+inline Result<QuantizeOutcome> quantize_checkpoint(const std::filesystem::path& source, const ptq::RecipeSpec& recipe,
                                                    std::span<const std::uint32_t> calibration, Sink& sink,
                                                    const QuantizeOptions& options, Executor& executor) {
+  LOWBIT_TRY(spec, resolve(recipe));
   LOWBIT_TRY(config, model::read_config(source));
   if (!config.quant_method.empty())
     return Error{.code = Errc::unsupported,

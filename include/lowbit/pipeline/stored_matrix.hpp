@@ -16,6 +16,7 @@
 #include "lowbit/io/json.hpp"
 #include "lowbit/io/safetensors_set.hpp"
 #include "lowbit/quantizer/matrix.hpp"
+#include "lowbit/quantizer/nearest.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 
 /// How a packed matrix lies in a safetensors file: naming version 1.
@@ -24,8 +25,10 @@
 ///
 ///   NAME.codes         U8   [rows, row_bytes]        codes packed by the quantizer's layout, rows on byte boundaries
 ///   NAME.scales        F16, BF16 or F32 [rows, groups], or [1] for one group per tensor; [rows, groups, 2] (scale, zero
-///                      point) where zero points are real
+///                      point) where zero points are real; U8 [rows, groups] or [rows, groups, bytes] for other scale
+///                      types and super-blocks
 ///   NAME.zeros         U8   [rows, zero_row_bytes]   integer zero points, a dense stream per row; asymmetric only
+///   NAME.shared        F32  [count]                  parameters shared by many groups; two-level scales only
 ///   NAME.column_order  U32  [cols]                   stored column k is column column_order[k] of W; act_order only
 ///
 /// and the file's metadata holds "lowbit.version" = "1" and, under the key "lowbit:NAME", a JSON object
@@ -97,7 +100,10 @@ struct StoredPart {
 namespace detail {
 
 template <class Stored>
-struct StoredScalar;  // which dtype holds a stored_type, and how many scalars it has
+struct StoredScalar {  // which dtype holds a stored_type, and how many scalars it has: bytes, unless named below
+  static constexpr io::Dtype dtype = io::Dtype::U8;
+  static constexpr std::uint64_t count = sizeof(Stored);
+};
 template <>
 struct StoredScalar<f16> {
   static constexpr io::Dtype dtype = io::Dtype::F16;
@@ -154,6 +160,8 @@ std::vector<StoredPart> to_parts(const QuantizedMatrix<Q>& matrix) {
                    detail::bytes_of(matrix.params())});
   if constexpr (Q::zero_bits != 0)
     parts.push_back({".zeros", io::Dtype::U8, detail::zeros_shape(matrix), detail::bytes_of(matrix.zeros())});
+  if constexpr (SharedScales<Q>)
+    parts.push_back({".shared", io::Dtype::F32, {matrix.shared().size()}, detail::bytes_of(matrix.shared())});
   if (!matrix.column_order().empty())
     parts.push_back({".column_order", io::Dtype::U32, {matrix.cols()}, detail::bytes_of(matrix.column_order())});
   return parts;
@@ -199,6 +207,17 @@ Result<QuantizedMatrix<Q>> from_parts(const io::SafetensorsSet& file, const std:
     LOWBIT_TRY(zeros, part(".zeros", io::Dtype::U8, detail::zeros_shape(matrix)));
     copy(zeros, matrix.zeros());
   }
+  if constexpr (SharedScales<Q>) {
+    LOWBIT_TRY(shared, part(".shared", io::Dtype::F32, {matrix.shared().size()}));
+    copy(shared, matrix.shared());
+    for (std::size_t i = 0; i < matrix.shared().size(); ++i)
+      if (!std::isfinite(matrix.shared()[i]))
+        return Error{.code = Errc::not_finite,
+                     .message = "shared parameters must be finite",
+                     .tensor = name + ".shared",
+                     .column = i,
+                     .value = static_cast<double>(matrix.shared()[i])};
+  }
   if (file.find(name + ".column_order") != nullptr) {
     LOWBIT_TRY(bytes, part(".column_order", io::Dtype::U32, {shape.cols}));
     std::vector<std::uint32_t> order(shape.cols);
@@ -216,16 +235,14 @@ Result<QuantizedMatrix<Q>> from_parts(const io::SafetensorsSet& file, const std:
     matrix.set_column_order(std::move(order));
   }
   const Groups groups = matrix.groups();
-  if constexpr (requires(typename Q::params_type p) { p.scale; })
-    for (std::size_t r = 0; r < (groups.shared_by_rows() ? groups.total() : shape.rows); ++r)
-      for (std::size_t g = 0; g < groups.per_row_count(); ++g)
-        if (const float scale = matrix.group_params(r, g).scale; !std::isfinite(scale))
-          return Error{.code = Errc::not_finite,
-                       .message = "scales must be finite (column is the group)",
-                       .tensor = name + ".scales",
-                       .row = r,
-                       .column = g,
-                       .value = static_cast<double>(scale)};
+  for (std::size_t r = 0; r < (groups.shared_by_rows() ? groups.total() : shape.rows); ++r)
+    for (std::size_t g = 0; g < groups.per_row_count(); ++g)
+      if (!params_finite<Q>(matrix.group_params(r, g)))
+        return Error{.code = Errc::not_finite,
+                     .message = "scales must be finite (column is the group)",
+                     .tensor = name + ".scales",
+                     .row = r,
+                     .column = g};
   return matrix;
 }
 

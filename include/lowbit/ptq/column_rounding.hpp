@@ -87,6 +87,10 @@ struct Overflow {
   Index row, column;
 };
 
+inline float mean_square(const ConstMatrixRef& W, Index row) {
+  return lowbit::mean_square({W.row(row).data(), static_cast<std::size_t>(W.cols())});
+}
+
 struct RoundedRows {
   Codes codes;  ///< [rows × positions]
   std::optional<Overflow> overflow{};
@@ -114,7 +118,12 @@ inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatri
           const std::size_t g = fitted->of_column(static_cast<std::size_t>(j)), size = fitted->end(g) - fitted->begin(g);
           values.resize(size);
           for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(w[static_cast<std::size_t>(j) + i]);
-          if (!grid.fit(r, j, values, std::span(problem.importance).subspan(static_cast<std::size_t>(j), size))) {
+          const FitContext context{
+              .importance = std::span(problem.importance).subspan(static_cast<std::size_t>(j), size),
+              .row_mean_square = mean_square(W, begin + r),
+              .hessian = problem.H.data() + j * n + j,
+              .hessian_stride = static_cast<std::size_t>(n)};
+          if (!grid.fit(r, j, values, context)) {
             out.overflow = Overflow{begin + r, static_cast<Index>(problem.order[static_cast<std::size_t>(j)])};
             return out;
           }

@@ -24,7 +24,7 @@ class Grid {
   /// The point nearest to x on the grid of the weight at (row, position).
   virtual Point nearest(Index row, Index position, float x) const = 0;
   /// Refits the group that begins at (row, position) to its current values. False if its scale overflows its storage.
-  virtual bool fit(Index row, Index position, std::span<const float> values, std::span<const float> importance) = 0;
+  virtual bool fit(Index row, Index position, std::span<const float> values, const FitContext& context) = 0;
 };
 
 namespace detail {
@@ -37,41 +37,49 @@ using CodesRef = Eigen::Ref<Codes, 0, Eigen::OuterStride<>>;
 template <Quantizer Q>
 class MatrixGrid final : public Grid {
  public:
-  MatrixGrid(const Q& q, Groups groups, Index rows, std::span<const std::uint32_t> order, bool stored_in_order,
-             const ScaleSearch& search)
-      : q_(q), groups_(groups), order_(order), stored_in_order_(stored_in_order), search_(search),
-        params_(static_cast<std::size_t>(rows) * groups.per_row_count()) {}
+  /// The rows of `matrix` from `begin` on; what the matrix says of its shared parameters holds for them.
+  MatrixGrid(const QuantizedMatrix<Q>& matrix, Index begin, Index rows, std::span<const std::uint32_t> order,
+             bool stored_in_order, const ScaleSearch& search)
+      : view_(matrix.view()), groups_(matrix.groups()), begin_(static_cast<std::size_t>(begin)), order_(order),
+        stored_in_order_(stored_in_order), search_(search),
+        params_(static_cast<std::size_t>(rows) * groups_.per_row_count()) {}
 
-  /// Takes the parameters of rows [begin, …) from one entry per group of the matrix.
-  void load(std::span<const typename Q::params_type> all, Index begin) {
+  /// Takes the parameters of its rows from one entry per group of the matrix.
+  void load(std::span<const typename Q::params_type> all) {
     for (std::size_t i = 0; i < params_.size(); ++i)
-      params_[i] = all[groups_.index(static_cast<std::size_t>(begin) + i / groups_.per_row_count(), i % groups_.per_row_count())];
+      params_[i] = all[groups_.index(begin_ + i / groups_.per_row_count(), i % groups_.per_row_count())];
   }
   /// Puts them into a matrix.
-  void store(QuantizedMatrix<Q>& matrix, Index begin) const {
+  void store(QuantizedMatrix<Q>& matrix) const {
     for (std::size_t i = 0; i < params_.size(); ++i)
-      matrix.set_params(static_cast<std::size_t>(begin) + i / groups_.per_row_count(), i % groups_.per_row_count(), params_[i]);
+      matrix.set_params(begin_ + i / groups_.per_row_count(), i % groups_.per_row_count(), params_[i]);
   }
 
   Point nearest(Index row, Index position, float x) const override {
-    const auto& p = params_[slot(row, position)];
-    const std::uint8_t code = q_.quantize(x, p);
-    return {code, q_.dequantize(code, p)};
+    const std::size_t c = column(position), g = groups_.of_column(c);
+    const auto point = point_params(view_.quantizer, params_[slot(row, g)], c - groups_.begin(g));
+    const std::uint8_t code = view_.quantizer.quantize(x, point);
+    return {code, view_.quantizer.dequantize(code, point)};
   }
-  bool fit(Index row, Index position, std::span<const float> values, std::span<const float> importance) override {
-    auto& p = params_[slot(row, position)];
-    p = fit_scale(search_, q_, values, importance);
+  bool fit(Index row, Index position, std::span<const float> values, const FitContext& context) override {
+    const std::size_t g = groups_.of_column(column(position));
+    const Q here = view_.group_quantizer(begin_ + static_cast<std::size_t>(row), g);
+    auto& p = params_[slot(row, g)];
+    p = fit_scale(search_, here, values, context);
     return params_finite<Q>(p);
   }
 
  private:
-  std::size_t slot(Index row, Index position) const {
-    const auto column = stored_in_order_ ? static_cast<std::size_t>(position) : order_[static_cast<std::size_t>(position)];
-    return static_cast<std::size_t>(row) * groups_.per_row_count() + groups_.of_column(column);
+  std::size_t column(Index position) const {
+    return stored_in_order_ ? static_cast<std::size_t>(position) : order_[static_cast<std::size_t>(position)];
+  }
+  std::size_t slot(Index row, std::size_t group) const {
+    return static_cast<std::size_t>(row) * groups_.per_row_count() + group;
   }
 
-  const Q& q_;
+  PackedView<Q> view_;
   Groups groups_;
+  std::size_t begin_;
   std::span<const std::uint32_t> order_;
   bool stored_in_order_;
   const ScaleSearch& search_;

@@ -75,19 +75,26 @@ namespace detail {
 /// The grids of rounding to nearest, one per group of the matrix, also written to `out`. They are kept as fit returned
 /// them: a quantizer's parameters may know more than its storage.
 template <Quantizer Q>
-Result<std::vector<typename Q::params_type>> freeze_grids(const Q& q, const Matrix& W, const ScaleSearch& scale,
+Result<std::vector<typename Q::params_type>> freeze_grids(const Matrix& W, const MatrixD& H, const ScaleSearch& scale,
                                                           std::span<const float> importance, Executor& executor,
                                                           QuantizedMatrix<Q>& out) {
   const Groups groups = out.groups();
   std::vector<typename Q::params_type> grids(groups.total());
   if (groups.shared_by_rows()) {
-    if (!grids.empty()) grids[0] = fit_scale(scale, q, std::span(W.data(), static_cast<std::size_t>(W.size())));
+    if (!grids.empty()) grids[0] = fit_scale(scale, out.view().group_quantizer(0, 0),
+                                            std::span(W.data(), static_cast<std::size_t>(W.size())));
   } else {
     executor.run(static_cast<std::size_t>(W.rows()), [&](std::size_t r) {
       const std::span row(W.row(static_cast<Index>(r)).data(), static_cast<std::size_t>(W.cols()));
+      const float square = lowbit::mean_square(row);
       for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
         const std::size_t begin = groups.begin(g), size = groups.end(g) - begin;
-        grids[groups.index(r, g)] = fit_scale(scale, q, row.subspan(begin, size), importance.subspan(begin, size));
+        const FitContext context{.importance = importance.subspan(begin, size),
+                                 .row_mean_square = square,
+                                 .hessian = H.data() + begin * (static_cast<std::size_t>(H.cols()) + 1),
+                                 .hessian_stride = static_cast<std::size_t>(H.cols())};
+        grids[groups.index(r, g)] =
+            fit_scale(scale, out.view().group_quantizer(r, g), row.subspan(begin, size), context);
       }
     });
   }
@@ -126,9 +133,12 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
   const Groups groups = out.groups();
   const bool fit_groups = !static_groups && !groups.shared_by_rows() && groups.per_row_count() > 1;
   const bool stored_in_order = act_order && fit_groups;
+  if constexpr (SharedScales<Q>)
+    q.fit_shared(group_maxima({live.data(), static_cast<std::size_t>(live.size())}, groups, out.rows(), out.cols()),
+                 out.shared());
   std::vector<typename Q::params_type> frozen;
   if (!fit_groups) {
-    auto grids = detail::freeze_grids(q, live, scale, detail::importance_of(moments), context.executor, out);
+    auto grids = detail::freeze_grids(live, natural, scale, detail::importance_of(moments), context.executor, out);
     if (!grids) return std::move(grids).error();
     frozen = std::move(*grids);
   }
@@ -141,8 +151,8 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
   std::vector<std::size_t> moved(tasks, 0);
   context.executor.run(tasks, [&](std::size_t t) {
     const Index begin = static_cast<Index>(t) * detail::task_rows, count = std::min(detail::task_rows, rows - begin);
-    detail::MatrixGrid<Q> grid(q, groups, count, problem.order, stored_in_order, scale);
-    if (!fit_groups) grid.load(frozen, begin);
+    detail::MatrixGrid<Q> grid(out, begin, count, problem.order, stored_in_order, scale);
+    if (!fit_groups) grid.load(frozen);
     const detail::RoundedRows rounded = detail::round_columns(
         problem, live, begin, count, blocks, fit_groups ? std::optional(groups) : std::nullopt, grid, cd_sweeps);
     overflow[t] = rounded.overflow;
@@ -154,7 +164,7 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
         row[stored_in_order ? p : problem.order[p]] = rounded.codes(r, static_cast<Index>(p));
       out.set_row_codes(static_cast<std::size_t>(begin + r), row);
     }
-    if (fit_groups) grid.store(out, begin);
+    if (fit_groups) grid.store(out);
   });
   for (const auto& at : overflow)
     if (at)

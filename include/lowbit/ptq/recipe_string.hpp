@@ -16,16 +16,18 @@
 /// Recipes as text, for tools:  ROUNDING[:FORMAT[:MODIFIER…]]
 ///
 ///   ROUNDING   rtn, gptq; or f32, fp16, bf16 alone: linear layers are stored as floats
-///   FORMAT     int2 … int8, q4_0, q8_0 (GGUF blocks of 32)
+///   FORMAT     the name of a format: int2 … int8, nf4, e2m1, ternary, …, or of a block type: mxfp4, nvfp4, q4_k, …; which
+///              ones there are is known to the closed list of stored types (pipeline/stored_types.hpp)
 ///   MODIFIERS  g32, g128, … any size; grow (one group per row); gtensor
 ///              sym, asym (integer zero point), asymreal (real zero point)
 ///              s1 full range, s2 GPTQ's rule, s3 narrow, s4 signed maximum (symmetric scale rules)
-///              scale_f16, scale_bf16, scale_f32 (how scales are stored)
+///              scale_f16, scale_bf16, scale_f32, … (how scales are stored)
 ///              lp2.4 (clip search with that exponent), hlp2.4 (the same weighted by diag H)
 ///              act_order, static_groups, damp0.01, block128, cd3 (coordinate-descent sweeps), zero_dead (gptq)
 ///              parallel (gptq: all layers of a block see the same inputs, instead of one after another)
 ///
-/// Example: gptq:int4:g128:asym:act_order:cd2. Modifiers stand in any order, each kind once.
+/// Example: gptq:int4:g128:asym:act_order:cd2. Modifiers stand in any order, each kind once. Whether a modifier means
+/// anything to the format is for pipeline::resolve to say.
 
 namespace lowbit::ptq {
 
@@ -34,12 +36,16 @@ enum class RoundingKind : std::uint8_t { none, nearest, hessian };
 /// A recipe as data: which stored type, and every tunable of the policies.
 struct RecipeSpec {
   RoundingKind rounding = RoundingKind::nearest;
-  std::string storage;                    ///< Q::storage_name(), or "f32", "f16", "bf16" when rounding is none
-  std::size_t group_size = 128;           ///< for stored types with a dynamic group
-  SymmetricRule rule = SymmetricRule::gptq;
+  std::string format;                     ///< as written; "f32", "f16", "bf16" when rounding is none
+  std::string zero_point;                 ///< "sym", "asym", "asymreal", or empty where nothing was said
+  std::string scale_storage;              ///< "f16", …, or empty
+  std::optional<std::size_t> group_size;
+  std::optional<SymmetricRule> rule;
+  bool searches_scale = false;
   HessianRounding hessian{};              ///< hessian.scale serves rounding to nearest too
   bool true_sequential = true;
   std::string text;                       ///< as given
+  std::string storage;                    ///< Q::storage_name() of the stored type; pipeline::resolve finds it
 };
 
 namespace detail {
@@ -82,21 +88,17 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
   if (words[0] == "f32" || words[0] == "fp16" || words[0] == "f16" || words[0] == "bf16") {
     if (words.size() > 1) return fail(words[1], "cannot follow a float format");
     spec.rounding = RoundingKind::none;
-    spec.storage = words[0] == "fp16" ? "f16" : std::string(words[0]);
+    spec.format = spec.storage = words[0] == "fp16" ? "f16" : std::string(words[0]);
     return spec;
   }
   if (words[0] == "gptq")
     spec.rounding = RoundingKind::hessian;
   else if (words[0] != "rtn")
     return fail(words[0], "is no rounding; choose rtn, gptq, or one of f32, fp16, bf16");
-  if (words.size() < 2) return fail(words[0], "needs a format: int2 … int8, q4_0 or q8_0");
+  if (words.size() < 2) return fail(words[0], "needs a format, as in " + std::string(words[0]) + ":int4");
+  spec.format = words[1];
+  if (spec.format.empty()) return fail(spec.format, "is no format");
 
-  const std::string_view format = words[1];
-  const bool gguf = format == "q4_0" || format == "q8_0";
-  if (!gguf && !(format.size() == 4 && format.starts_with("int") && format[3] >= '2' && format[3] <= '8'))
-    return fail(format, "is no format; choose int2 … int8, q4_0 or q8_0");
-
-  std::string zero = "sym", scale = "f16";
   std::vector<std::string_view> kinds;
   for (std::size_t i = 2; i < words.size(); ++i) {
     const std::string_view word = words[i];
@@ -112,17 +114,18 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
       spec.group_size = group ? *group : word == "grow" ? per_row : per_tensor;
     } else if (word == "sym" || word == "asym" || word == "asymreal") {
       kind = "zero point";
-      zero = word;
+      spec.zero_point = word;
     } else if (word == "s1" || word == "s2" || word == "s3" || word == "s4") {
       kind = "symmetric rule";
       spec.rule = static_cast<SymmetricRule>(word[1] - '1');
-    } else if (word == "scale_f16" || word == "scale_bf16" || word == "scale_f32") {
+    } else if (word.starts_with("scale_") && word.size() > 6) {
       kind = "scale storage";
-      scale = word.substr(6);
+      spec.scale_storage = word.substr(6);
     } else if (plain_p || weighted_p) {
       kind = "scale search";
       const float p = plain_p ? *plain_p : *weighted_p;
       if (!(p > 0.0f && p <= 16.0f)) return fail(word, "needs an exponent above 0, at most 16");
+      spec.searches_scale = true;
       spec.hessian.scale = LpGrid{.p = p, .weighted = weighted_p.has_value()};
     } else if (word == "act_order" || word == "static_groups" || damp || block || sweeps || word == "zero_dead" ||
                word == "parallel") {
@@ -146,19 +149,13 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
       }
     } else {
       return fail(word, "is no modifier; choose from gN grow gtensor, sym asym asymreal, s1 s2 s3 s4, scale_f16 "
-                        "scale_bf16 scale_f32, lpP hlpP, act_order static_groups dampX blockN cdN zero_dead parallel");
+                        "scale_bf16 scale_f32 …, lpP hlpP, act_order static_groups dampX blockN cdN zero_dead parallel");
     }
     if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
       return fail(word, "says the " + std::string(kind) + " a second time");
     kinds.push_back(kind);
-    if (gguf && (kind == "group size" || kind == "zero point" || kind == "symmetric rule" || kind == "scale storage" ||
-                 kind == "scale search"))
-      return fail(word, "does not apply: GGUF blocks fix their own groups and scales");
   }
-  if (zero != "sym" && std::find(kinds.begin(), kinds.end(), "symmetric rule") != kinds.end())
-    return fail("s1 … s4", "are rules for sym");
-  spec.storage = gguf ? "gguf_" + std::string(format) : std::string(format) + "_" + zero + "_" + scale;
-  if (gguf) spec.group_size = 32;
+  if (!spec.zero_point.empty() && spec.zero_point != "sym" && spec.rule) return fail("s1 … s4", "are rules for sym");
   return spec;
 }
 

@@ -56,20 +56,24 @@ inline std::size_t tasks_for(Index rows) { return static_cast<std::size_t>((rows
 /// Ŵ [rows × cols] of rows [begin, begin + count), in W's own column order.
 template <Quantizer Q>
 MatrixD dequantized_rows(const QuantizedMatrix<Q>& quantized, Index begin, Index count) {
-  static_assert(Q::format_type::dim == 1, "scalar formats only");
+  constexpr std::size_t dim = Q::format_type::dim;
   const auto cols = quantized.cols();
   const Groups groups = quantized.groups();
   const auto order = quantized.column_order();
-  std::vector<typename Q::format_type::code_type> codes(cols);
+  std::vector<typename Q::format_type::code_type> codes(ceil_div(cols, dim));
   MatrixD out(count, static_cast<Index>(cols));
   for (Index r = 0; r < count; ++r) {
     const auto row = static_cast<std::size_t>(begin + r);
     quantized.row_codes(row, codes);
     for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
       const auto params = quantized.group_params(row, g);
-      for (std::size_t c = groups.begin(g); c < groups.end(g); ++c)
-        out(r, static_cast<Index>(order.empty() ? c : order[c])) =
-            static_cast<double>(quantized.quantizer().dequantize(codes[c], params));
+      const Q q = quantized.view().group_quantizer(row, g);
+      for (std::size_t c = groups.begin(g); c < groups.end(g); c += dim) {
+        float values[dim];
+        q.dequantize(codes[c / dim], point_params(q, params, c - groups.begin(g)), std::span<float, dim>(values, dim));
+        for (std::size_t i = 0; i < std::min(dim, groups.end(g) - c); ++i)
+          out(r, static_cast<Index>(order.empty() ? c + i : order[c + i])) = static_cast<double>(values[i]);
+      }
     }
   }
   return out;
@@ -100,7 +104,7 @@ void measure(const ConstMatrixRef& W, const MatrixD& H, const QuantizedMatrix<Q>
   if (context.report == nullptr) return;
   measure_rows(W, H, [&](Index begin, Index count) { return dequantized_rows(quantized, begin, count); }, context);
   context.report->zero_groups = 0;
-  if constexpr (requires(typename Q::params_type p) { p.scale; }) {
+  if constexpr (requires(const typename Q::params_type p) { p.scale == 0.0f; }) {
     const Groups groups = quantized.groups();
     const std::size_t rows = groups.shared_by_rows() ? std::min<std::size_t>(1, quantized.rows()) : quantized.rows();
     for (std::size_t r = 0; r < rows; ++r)

@@ -1,80 +1,85 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cmath>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "lowbit/core/checked.hpp"
-#include "lowbit/core/float16.hpp"
 #include "lowbit/core/result.hpp"
-#include "lowbit/quantizer/gguf_q4_0.hpp"
-#include "lowbit/quantizer/gguf_q8_0.hpp"
 #include "lowbit/quantizer/matrix.hpp"
+#include "lowbit/quantizer/nearest.hpp"
 
 /// Matrices of GGUF's block types as the bytes of a GGUF tensor, and back: every code and every scale bit survives both
-/// ways. A tensor is rows · cols/32 blocks, row by row; a block is an f16 scale, low byte first, then the codes.
+/// ways. A tensor is rows · cols/group_size blocks, row by row.
 /// (GGUF's F32, F16 and BF16 are not blocks: core/float16.hpp converts them element by element.)
 
 namespace lowbit {
 
-/// The block types: one f16 scale per 32 codes.
-///
-///   block_bytes             bytes of one block in a file
-///   to_block_codes(codes)   packed codes of one block → file bytes, in place; from_block_codes is the inverse
-template <class Q>
-concept GgufBlock = Quantizer<Q> && std::same_as<typename Q::stored_type, f16> &&
-                    requires(std::span<std::uint8_t> codes) {
-                      { Q::block_bytes } -> std::convertible_to<std::size_t>;
-                      { Q::to_block_codes(codes) } noexcept;
-                      { Q::from_block_codes(codes) } noexcept;
-                    } && Q::group_size == 32;  // last: a quantizer that is no block may have its group size as a member
+static_assert(std::endian::native == std::endian::little, "Blocks are copied as they lie in files: little-endian hosts.");
 
-static_assert(GgufBlock<GgufQ4_0> && GgufBlock<GgufQ8_0>);
+/// The block types. A block in a file is the first header_bytes bytes of a stored_type, then the packed codes of one
+/// group, then the rest of the stored_type; block_bytes in all.
+template <class Q>
+concept GgufBlock = Quantizer<Q> && requires {
+  { Q::block_bytes } -> std::convertible_to<std::size_t>;
+  { Q::header_bytes } -> std::convertible_to<std::size_t>;
+};
 
 namespace detail {
 
-inline Result<> check_gguf_columns(std::size_t cols) {
-  if (cols % 32 == 0) return {};
+template <GgufBlock Q>
+struct BlockBytes {
+  static constexpr std::size_t codes = pack::row_bytes<typename Q::layout_type>(Q::group_size);
+  static constexpr std::size_t header = Q::header_bytes;
+  static constexpr std::size_t rest = sizeof(typename Q::stored_type) - header;
+  static_assert(header + codes + rest == Q::block_bytes, "A block is its parameters and its codes, without padding.");
+};
+
+inline Result<> check_gguf_columns(std::size_t cols, std::size_t block) {
+  if (cols % block == 0) return {};
   return Error{.code = Errc::shape_mismatch,
-               .message = "a row of GGUF blocks holds a multiple of 32 columns",
+               .message = "a row of these GGUF blocks holds a multiple of " + std::to_string(block) + " columns",
                .value = static_cast<double>(cols)};
 }
 
 }  // namespace detail
 
-/// Errors: shape_mismatch when 32 does not divide the columns; unsupported when columns were reordered, which GGUF
-/// cannot say. Cost: one copy.
+/// Errors: shape_mismatch when the block does not divide the columns; unsupported when columns were reordered, which GGUF
+/// cannot say. Cost: one copy. Shared parameters (NVFP4's tensor scale) have no place in blocks: store them beside.
 template <GgufBlock Q>
 Result<std::vector<std::uint8_t>> to_gguf_blocks(const QuantizedMatrix<Q>& matrix) {
-  LOWBIT_CHECK(detail::check_gguf_columns(matrix.cols()));
+  using Bytes = detail::BlockBytes<Q>;
+  LOWBIT_CHECK(detail::check_gguf_columns(matrix.cols(), Q::group_size));
   if (!matrix.column_order().empty())
     return Error{.code = Errc::unsupported,
                  .message = "GGUF blocks have no column order: round with static_groups, or without act_order"};
-  constexpr std::size_t code_bytes = Q::block_bytes - 2;
   std::vector<std::uint8_t> out(matrix.params().size() * Q::block_bytes);
   for (std::size_t b = 0; b < matrix.params().size(); ++b) {
-    const std::span<std::uint8_t> block = std::span(out).subspan(b * Q::block_bytes, Q::block_bytes);
-    const std::uint16_t scale = matrix.params()[b].bits;
-    block[0] = static_cast<std::uint8_t>(scale & 0xffu);
-    block[1] = static_cast<std::uint8_t>(scale >> 8);
-    for (std::size_t i = 0; i < code_bytes; ++i) block[2 + i] = matrix.codes()[b * code_bytes + i];
-    Q::to_block_codes(block.subspan(2));
+    std::uint8_t* block = out.data() + b * Q::block_bytes;
+    const auto* stored = reinterpret_cast<const std::uint8_t*>(&matrix.params()[b]);
+    if constexpr (Bytes::header != 0) std::memcpy(block, stored, Bytes::header);
+    std::memcpy(block + Bytes::header, matrix.codes().data() + b * Bytes::codes, Bytes::codes);
+    if constexpr (Bytes::rest != 0)
+      std::memcpy(block + Bytes::header + Bytes::codes, stored + Bytes::header, Bytes::rest);
   }
   return out;
 }
 
-/// rows, cols: untrusted. Errors: shape_mismatch when 32 does not divide the columns; out_of_bounds when the shape's
-/// size overflows; truncated or malformed when there are fewer or more bytes than the shape needs; not_finite with row
-/// and column when a scale is infinite or NaN. Nothing is allocated before the sizes agree.
+/// rows, cols: untrusted. Errors: shape_mismatch when the block does not divide the columns; out_of_bounds when the
+/// shape's size overflows; truncated or malformed when there are fewer or more bytes than the shape needs; not_finite with
+/// row and column when a scale is infinite or NaN. Nothing is allocated before the sizes agree.
 template <GgufBlock Q>
 Result<QuantizedMatrix<Q>> from_gguf_blocks(std::span<const std::uint8_t> bytes, std::size_t rows, std::size_t cols) {
-  LOWBIT_CHECK(detail::check_gguf_columns(cols));
-  const auto blocks = checked_mul(rows, cols / 32);
+  using Bytes = detail::BlockBytes<Q>;
+  LOWBIT_CHECK(detail::check_gguf_columns(cols, Q::group_size));
+  const std::size_t row_blocks = cols / Q::group_size;
+  const auto blocks = checked_mul(rows, row_blocks);
   const auto needed = blocks ? checked_mul(*blocks, Q::block_bytes) : std::nullopt;
   if (!needed || !checked_mul(rows, cols))
     return Error{.code = Errc::out_of_bounds, .message = "the size of the GGUF blocks overflows"};
@@ -82,22 +87,22 @@ Result<QuantizedMatrix<Q>> from_gguf_blocks(std::span<const std::uint8_t> bytes,
     return Error{.code = bytes.size() < *needed ? Errc::truncated : Errc::malformed,
                  .message = "GGUF blocks for " + std::to_string(rows) + " × " + std::to_string(cols) +
                             " weights take " + std::to_string(*needed) + " bytes, not " + std::to_string(bytes.size())};
-  constexpr std::size_t code_bytes = Q::block_bytes - 2;
   QuantizedMatrix<Q> out(rows, cols);
+  if constexpr (SharedScales<Q>)
+    for (float& scale : out.shared()) scale = 1.0f;
   for (std::size_t b = 0; b < *blocks; ++b) {
-    const auto block = bytes.subspan(b * Q::block_bytes, Q::block_bytes);
-    const f16 scale = f16::from_bits(static_cast<std::uint16_t>(block[0] | (block[1] << 8)));
-    if (!std::isfinite(static_cast<float>(scale)))
+    const std::uint8_t* block = bytes.data() + b * Q::block_bytes;
+    auto* stored = reinterpret_cast<std::uint8_t*>(&out.params()[b]);
+    if constexpr (Bytes::header != 0) std::memcpy(stored, block, Bytes::header);
+    std::memcpy(out.codes().data() + b * Bytes::codes, block + Bytes::header, Bytes::codes);
+    if constexpr (Bytes::rest != 0)
+      std::memcpy(stored + Bytes::header, block + Bytes::header + Bytes::codes, Bytes::rest);
+    if (!params_finite<Q>(out.group_params(b / row_blocks, b % row_blocks)))
       return Error{.code = Errc::not_finite,
                    .message = "the scale of a GGUF block is not finite",
                    .offset = b * Q::block_bytes,
-                   .row = b / (cols / 32),
-                   .column = b % (cols / 32) * 32,
-                   .value = static_cast<double>(static_cast<float>(scale))};
-    out.params()[b] = scale;
-    const std::span<std::uint8_t> codes = out.codes().subspan(b * code_bytes, code_bytes);
-    for (std::size_t i = 0; i < code_bytes; ++i) codes[i] = block[2 + i];
-    Q::from_block_codes(codes);
+                   .row = b / row_blocks,
+                   .column = b % row_blocks * Q::group_size};
   }
   return out;
 }

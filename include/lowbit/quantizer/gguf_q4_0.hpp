@@ -33,6 +33,7 @@ struct GgufQ4_0 {
   static constexpr std::size_t group_size = 32;
   static constexpr unsigned zero_bits = 0;
   static constexpr std::size_t block_bytes = 18;
+  static constexpr std::size_t header_bytes = 2;
 
   struct params_type {
     float scale = 0.0f;    ///< d as stored
@@ -68,10 +69,6 @@ struct GgufQ4_0 {
   }
 
   static std::string storage_name() { return "gguf_q4_0"; }
-
-  /// Packed codes and the bytes of a file are the same.
-  static void to_block_codes(std::span<std::uint8_t>) noexcept {}
-  static void from_block_codes(std::span<std::uint8_t>) noexcept {}
 
  private:
   static float reciprocal(float d) noexcept {

@@ -9,7 +9,7 @@
 #include "lowbit/core/float16.hpp"
 #include "lowbit/core/round.hpp"
 #include "lowbit/format/int.hpp"
-#include "lowbit/pack/dense.hpp"
+#include "lowbit/pack/signed_bytes.hpp"
 #include "lowbit/quantizer/concept.hpp"
 
 namespace lowbit {
@@ -17,20 +17,21 @@ namespace lowbit {
 /// GGUF's Q8_0: blocks of 32, x̂ = d·q, q of 8 bits with sign, d an f16. 8.5 bits per weight.
 ///
 /// d = max|x|/127; q = x·(1/d) rounded to nearest, ties away from zero, with 1/d taken before d is rounded to f16: the
-/// reference's arithmetic, hence its bytes. The encoder never gives q = −128; decoding knows it. Codes in memory are
-/// c = q + 128, as in Int8; the file's are q in two's complement. Groups without a reciprocal have every q 0.
+/// reference's arithmetic, hence its bytes. The encoder never gives q = −128; decoding knows it. Codes are
+/// c = q + 128, as in Int8; packed they are q in two's complement. Groups without a reciprocal have every q 0.
 ///
 /// Equality of parameters is equality of d; see GgufQ4_0 for what that means for `inverse`.
 ///
 /// Source: ggml, quantize_row_q8_0_ref and dequantize_row_q8_0.
 struct GgufQ8_0 {
   using format_type = Int8;
-  using layout_type = pack::dense_for<Int8>;
+  using layout_type = pack::SignedBytes;
   using stored_type = f16;
 
   static constexpr std::size_t group_size = 32;
   static constexpr unsigned zero_bits = 0;
   static constexpr std::size_t block_bytes = 34;
+  static constexpr std::size_t header_bytes = 2;
 
   struct params_type {
     float scale = 0.0f;    ///< d as stored
@@ -66,12 +67,6 @@ struct GgufQ8_0 {
   }
 
   static std::string storage_name() { return "gguf_q8_0"; }
-
-  /// Offset binary to two's complement and back is one flipped bit.
-  static void to_block_codes(std::span<std::uint8_t> codes) noexcept {
-    for (std::uint8_t& c : codes) c ^= 0x80;
-  }
-  static void from_block_codes(std::span<std::uint8_t> codes) noexcept { to_block_codes(codes); }
 };
 
 static_assert(Quantizer<GgufQ8_0>);

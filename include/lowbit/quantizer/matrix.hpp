@@ -16,17 +16,31 @@
 
 namespace lowbit {
 
+namespace detail {
+
+template <Quantizer Q>
+LOWBIT_ALWAYS_INLINE constexpr std::size_t shared_floats([[maybe_unused]] std::size_t groups) noexcept {
+  if constexpr (SharedScales<Q>)
+    return Q::shared_count(groups);
+  else
+    return 0;
+}
+
+}  // namespace detail
+
 /// A borrowed, packed rows × cols matrix: what kernels read. Copy it freely; it owns nothing.
 ///
 ///   codes   rows · row_bytes bytes: each row packed by Q's layout, starting on a byte
 ///   params  one stored_type per group, row by row (one in all for per_tensor)
 ///   zeros   for zero_bits > 0: rows · zero_row_bytes bytes, each row's zero points as a dense stream starting on a byte
 ///           (one zero point in all for per_tensor); otherwise empty
+///   shared  Q::shared_count(groups) floats for quantizers with SharedScales; otherwise empty
 template <Quantizer Q>
 struct PackedView {
   std::span<const std::uint8_t> codes{};
   std::span<const typename Q::stored_type> params{};
   std::span<const std::uint8_t> zeros{};
+  std::span<const float> shared{};
   std::size_t rows = 0;
   std::size_t cols = 0;
   Q quantizer{};
@@ -52,7 +66,14 @@ struct PackedView {
       if (bit % 8 + Q::zero_bits > 8) word |= static_cast<unsigned>(zeros[row_begin + bit / 8 + 1]) << 8;
       zero = static_cast<std::uint8_t>((word >> (bit % 8)) & ((1u << Q::zero_bits) - 1u));
     }
-    return quantizer.load(params[layout.index(r, g)], zero);
+    return group_quantizer(r, g).load(params[layout.index(r, g)], zero);
+  }
+  /// The quantizer of group g of row r: `quantizer`, holding what its group needs of the shared parameters.
+  LOWBIT_ALWAYS_INLINE Q group_quantizer([[maybe_unused]] std::size_t r, [[maybe_unused]] std::size_t g) const noexcept {
+    if constexpr (SharedScales<Q>)
+      return quantizer.with_shared(shared, groups().index(r, g));
+    else
+      return quantizer;
   }
   /// True when every span has the size that rows, cols and Q imply. O(1); every public entry point asks.
   LOWBIT_ALWAYS_INLINE bool consistent() const noexcept {
@@ -60,7 +81,7 @@ struct PackedView {
     const std::size_t zero_bytes =
         Q::zero_bits == 0 ? 0 : (layout.shared_by_rows() ? (layout.total() != 0 ? 1 : 0) : rows * zero_row_bytes());
     return quantizer.group_size >= 1 && codes.size() == rows * row_bytes() && params.size() == layout.total() &&
-           zeros.size() == zero_bytes;
+           zeros.size() == zero_bytes && shared.size() == detail::shared_floats<Q>(layout.total());
   }
 };
 
@@ -85,6 +106,7 @@ class QuantizedMatrix {
     params_ = AlignedBuffer<stored_type>(layout.total());
     if constexpr (Q::zero_bits != 0)
       zeros_ = AlignedBuffer<std::uint8_t>(layout.shared_by_rows() ? layout.total() : rows * shape.zero_row_bytes());
+    shared_.resize(detail::shared_floats<Q>(layout.total()));
   }
 
   std::size_t rows() const noexcept { return rows_; }
@@ -93,7 +115,8 @@ class QuantizedMatrix {
   Groups groups() const noexcept { return {rows_, cols_, q_.group_size}; }
 
   PackedView<Q> view() const noexcept {
-    return {.codes = codes_, .params = params_, .zeros = zeros_, .rows = rows_, .cols = cols_, .quantizer = q_};
+    return {.codes = codes_, .params = params_, .zeros = zeros_, .shared = shared_,
+            .rows = rows_, .cols = cols_, .quantizer = q_};
   }
   operator PackedView<Q>() const noexcept { return view(); }  // NOLINT: a matrix is a view
 
@@ -104,6 +127,8 @@ class QuantizedMatrix {
   std::span<const stored_type> params() const noexcept { return params_; }
   std::span<std::uint8_t> zeros() noexcept { return zeros_; }
   std::span<const std::uint8_t> zeros() const noexcept { return zeros_; }
+  std::span<float> shared() noexcept { return shared_; }
+  std::span<const float> shared() const noexcept { return shared_; }
 
   /// Packs one row of ceil(cols / dim) codes.
   void set_row_codes(std::size_t r, std::span<const code_type> row) noexcept {
@@ -116,7 +141,7 @@ class QuantizedMatrix {
   /// Stores the parameters of group g of row r. Rows may be written from different threads.
   void set_params(std::size_t r, std::size_t g, params_type p) noexcept {
     const Groups layout = groups();
-    params_[layout.index(r, g)] = q_.store(p);
+    params_[layout.index(r, g)] = view().group_quantizer(r, g).store(p);
     if constexpr (Q::zero_bits != 0) {
       const std::size_t row_begin = layout.shared_by_rows() ? 0 : r * view().zero_row_bytes();
       const std::size_t bit = (layout.shared_by_rows() ? 0 : g) * Q::zero_bits;
@@ -136,9 +161,9 @@ class QuantizedMatrix {
     column_order_ = std::move(order);
   }
 
-  /// Everything that is stored: codes, parameters, zero points, column order.
+  /// Everything that is stored: codes, parameters, zero points, shared parameters, column order.
   std::size_t stored_bytes() const noexcept {
-    return codes_.size() + params_.size() * sizeof(stored_type) + zeros_.size() +
+    return codes_.size() + params_.size() * sizeof(stored_type) + zeros_.size() + shared_.size() * sizeof(float) +
            column_order_.size() * sizeof(std::uint32_t);
   }
   /// Stored bits per weight; 0 for an empty matrix.
@@ -153,6 +178,7 @@ class QuantizedMatrix {
   AlignedBuffer<std::uint8_t> codes_;
   AlignedBuffer<stored_type> params_;
   AlignedBuffer<std::uint8_t> zeros_;
+  std::vector<float> shared_;
   std::vector<std::uint32_t> column_order_;
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <optional>
 #include <span>
@@ -37,8 +39,55 @@ inline Error scale_overflow(std::size_t row, std::size_t column, double scale) {
 template <Quantizer Q>
 bool params_finite(const typename Q::params_type& p) noexcept {
   if constexpr (requires { p.scale; }) return std::isfinite(p.scale);
+  if constexpr (requires { p.finite(); }) return p.finite();
   return true;
 }
+
+/// The largest magnitude of every group of a matrix, numbered by Groups::index.
+inline std::vector<float> group_maxima(std::span<const float> row_major, const Groups& groups, std::size_t rows,
+                                       std::size_t cols) {
+  std::vector<float> maxima(groups.total(), 0.0f);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
+      float& most = maxima[groups.index(r, g)];
+      for (std::size_t c = groups.begin(g); c < groups.end(g); ++c) {
+        const float a = std::fabs(row_major[r * cols + c]);
+        most = a > most ? a : most;
+      }
+    }
+  return maxima;
+}
+
+/// Mean of w² over a row, summed in double.
+inline float mean_square(std::span<const float> row) noexcept {
+  double sum = 0.0;
+  for (const float x : row) sum += static_cast<double>(x) * static_cast<double>(x);
+  return row.empty() ? 0.0f : static_cast<float>(sum / static_cast<double>(row.size()));
+}
+
+namespace detail {
+
+/// Codes of one group: group.size() weights to ceil(size / dim) codes, the last one's missing weights being zeros.
+template <Quantizer Q>
+void quantize_group(const Q& q, std::span<const float> group, const typename Q::params_type& params,
+                    std::span<typename Q::format_type::code_type> codes) noexcept {
+  constexpr std::size_t dim = Q::format_type::dim;
+  for (std::size_t begin = 0; begin < group.size();) {
+    const std::size_t end = std::min(group.size(), begin + std::min(group.size(), point_columns<Q>));
+    const auto point = point_params(q, params, begin);
+    std::size_t c = begin;
+    for (; c + dim <= end; c += dim)
+      codes[c / dim] = q.quantize(std::span<const float, dim>(group.data() + c, dim), point);
+    if (c < end) {
+      float last[dim] = {};
+      std::copy(group.begin() + static_cast<std::ptrdiff_t>(c), group.begin() + static_cast<std::ptrdiff_t>(end), last);
+      codes[c / dim] = q.quantize(std::span<const float, dim>(last, dim), point);
+    }
+    begin = end;
+  }
+}
+
+}  // namespace detail
 
 /// Rounds every weight to the nearest point of its group's grid.
 ///
@@ -53,32 +102,36 @@ Result<QuantizedMatrix<Q>> quantize_nearest(const Q& q, std::span<const float> r
                                             std::span<const float> importance = {}) {
   constexpr std::size_t dim = Q::format_type::dim;
   LOWBIT_EXPECTS(row_major.size() == rows * cols, "the data holds rows × cols floats");
-  LOWBIT_EXPECTS(cols % dim == 0, "the format's dimension divides the columns");
   LOWBIT_EXPECTS(importance.empty() || importance.size() == cols, "importance holds one weight per column");
   if (auto bad = find_not_finite(row_major, cols)) return std::move(*bad);
 
   QuantizedMatrix<Q> out(rows, cols, q);
   const Groups groups = out.groups();
-  std::vector<typename Q::format_type::code_type> codes(cols / dim);
+  LOWBIT_EXPECTS(groups.per_row_count() <= 1 || groups.size() % dim == 0, "the format's dimension divides the group");
+  if constexpr (SharedScales<Q>) q.fit_shared(group_maxima(row_major, groups, rows, cols), out.shared());
+  std::vector<typename Q::format_type::code_type> codes(ceil_div(cols, dim));
   typename Q::params_type shared{};
   if (groups.shared_by_rows() && groups.total() != 0) {
-    shared = fit_scale(search, q, row_major);
+    shared = fit_scale(search, out.view().group_quantizer(0, 0), row_major);
     if (!params_finite<Q>(shared)) return scale_overflow(0, 0, 0.0);
     out.set_params(0, 0, shared);
   }
   for (std::size_t r = 0; r < rows; ++r) {
     const auto row = row_major.subspan(r * cols, cols);
+    const float square = WeightedFitting<Q> && !importance.empty() ? mean_square(row) : 0.0f;
     for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
       const std::size_t begin = groups.begin(g), size = groups.end(g) - begin;
+      const Q here = out.view().group_quantizer(r, g);
       auto params = shared;
       if (!groups.shared_by_rows()) {
-        params = fit_scale(search, q, row.subspan(begin, size),
-                           importance.empty() ? importance : importance.subspan(begin, size));
+        params = fit_scale(search, here, row.subspan(begin, size),
+                           {.importance = importance.empty() ? importance : importance.subspan(begin, size),
+                            .row_mean_square = square});
         if (!params_finite<Q>(params)) return scale_overflow(r, begin, std::numeric_limits<double>::infinity());
         out.set_params(r, g, params);
       }
-      for (std::size_t c = begin; c < begin + size; c += dim)
-        codes[c / dim] = q.quantize(std::span<const float, dim>(row.subspan(c).template first<dim>()), params);
+      detail::quantize_group(here, row.subspan(begin, size), params,
+                             std::span(codes).subspan(begin / dim, ceil_div(size, dim)));
     }
     out.set_row_codes(r, codes);
   }

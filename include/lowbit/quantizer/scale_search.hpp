@@ -10,10 +10,10 @@
 
 /// Scale search: which parameters a group gets, apart from what they are and how they are stored. Every policy answers
 ///
-///   fit(q, group, importance) → q's params_type
+///   fit(q, group, context) → q's params_type
 ///
-/// where importance is empty or holds one non-negative weight per element (the diagonal of a Hessian). New policies are
-/// new alternatives of ScaleSearch; they work with every quantizer that can fit a range.
+/// where the context holds what is known beside the values (FitContext). New policies are new alternatives of
+/// ScaleSearch; they work with every quantizer that can fit a range.
 
 namespace lowbit {
 
@@ -26,7 +26,7 @@ concept RangeFitting = Quantizer<Q> && requires(const Q q, float x) {
 /// The extremes of the group: no clipping, no search.
 struct AbsMax {
   template <Quantizer Q>
-  typename Q::params_type fit(const Q& q, std::span<const float> group, std::span<const float>) const noexcept {
+  typename Q::params_type fit(const Q& q, std::span<const float> group, const FitContext&) const noexcept {
     return q.fit(group);
   }
 };
@@ -41,8 +41,7 @@ struct LpGrid {
   bool weighted = false;  ///< h = importance where given; otherwise h = 1
 
   template <Quantizer Q>
-  typename Q::params_type fit(const Q& q, std::span<const float> group,
-                              std::span<const float> importance) const noexcept {
+  typename Q::params_type fit(const Q& q, std::span<const float> group, const FitContext& context) const noexcept {
     typename Q::params_type best = q.fit(group);
     if constexpr (RangeFitting<Q>) {
       float lo = 0.0f, hi = 0.0f;
@@ -50,7 +49,7 @@ struct LpGrid {
         lo = x < lo ? x : lo;
         hi = x > hi ? x : hi;
       }
-      const std::span<const float> h = weighted ? importance : std::span<const float>{};
+      const std::span<const float> h = weighted ? context.importance : std::span<const float>{};
       double least = error(q, best, group, h);
       const int steps = static_cast<int>(std::floor(static_cast<double>(max_shrink) * grid + 1e-6));
       for (int i = 1; i < steps; ++i) {
@@ -72,7 +71,8 @@ struct LpGrid {
                std::span<const float> h) const noexcept {
     double sum = 0.0;
     for (std::size_t i = 0; i < group.size(); ++i) {
-      const float e = std::fabs(q.dequantize(q.quantize(group[i], params), params) - group[i]);
+      const auto point = point_params(q, params, i);
+      const float e = std::fabs(q.dequantize(q.quantize(group[i], point), point) - group[i]);
       const float term = p == 2.0f ? e * e : std::pow(e, p);
       sum += static_cast<double>(h.empty() ? term : h[i] * term);
     }
@@ -82,12 +82,12 @@ struct LpGrid {
 
 using ScaleSearch = std::variant<AbsMax, LpGrid>;
 
-/// Parameters of one group. importance: empty, or one weight per element.
+/// Parameters of one group.
 template <Quantizer Q>
 typename Q::params_type fit_scale(const ScaleSearch& search, const Q& q, std::span<const float> group,
-                                  std::span<const float> importance = {}) {
-  LOWBIT_ASSERT(importance.empty() || importance.size() == group.size(), "one importance per element");
-  return std::visit([&](const auto& policy) { return policy.fit(q, group, importance); }, search);
+                                  const FitContext& context = {}) {
+  LOWBIT_ASSERT(context.importance.empty() || context.importance.size() == group.size(), "one importance per element");
+  return std::visit([&](const auto& policy) { return policy.fit(q, group, context); }, search);
 }
 
 }  // namespace lowbit

@@ -33,8 +33,15 @@ void dequantize_tile(const PackedView<Q>& w, std::size_t r, std::size_t begin, s
   for (std::size_t done = 0; done < total;) {
     const std::size_t g = groups.of_column(begin + done * dim);
     const typename Q::params_type p = w.group_params(r, g);
+    const Q q = w.group_quantizer(r, g);
     const std::size_t stop = std::min(total, ceil_div(groups.end(g) - begin, dim));
-    for (; done < stop; ++done) w.quantizer.dequantize(codes[done], p, std::span<float, dim>(out + done * dim, dim));
+    while (done < stop) {
+      const std::size_t at = begin + done * dim - groups.begin(g);  // in the group
+      const auto point = point_params(q, p, at);
+      std::size_t end = stop;
+      if constexpr (SuperBlocks<Q>) end = std::min(stop, done + (Q::sub_group - at % Q::sub_group) / dim);
+      for (; done < end; ++done) q.dequantize(codes[done], point, std::span<float, dim>(out + done * dim, dim));
+    }
   }
 }
 

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lowbit/pipeline/stored_types.hpp"
+#include "lowbit/ptq/recipe_string.hpp"
+
+namespace lowbit::pipeline {
+
+/// The words that may stand for FORMAT in a recipe, sorted: what the list of stored types can be called by.
+inline std::vector<std::string> format_words() {
+  std::vector<std::string> words;
+  for (const Codec* codec : all_codecs()) {
+    std::string name = codec->storage_name();
+    if (name.starts_with("gguf_")) {
+      name = name.substr(5);
+    } else {
+      for (std::string_view end : {"_f16", "_bf16", "_f32", "_ue4m3", "_ue5m3", "_e8m0"})
+        if (name.ends_with(end)) name.resize(name.size() - end.size());
+      for (std::string_view end : {"_sym", "_asym", "_asymreal"})
+        if (name.ends_with(end)) name.resize(name.size() - end.size());
+    }
+    words.push_back(std::move(name));
+  }
+  std::sort(words.begin(), words.end());
+  words.erase(std::unique(words.begin(), words.end()), words.end());
+  return words;
+}
+
+/// Finds the stored type that a parsed recipe means, in this order: FORMAT_zero_scale, FORMAT_scale, FORMAT, gguf_FORMAT,
+/// with "sym" and "f16" where the recipe says nothing.
+/// Errors: invalid_argument for a format that is not there and for a modifier that means nothing to it, naming the word.
+inline Result<ptq::RecipeSpec> resolve(ptq::RecipeSpec spec) {
+  if (spec.rounding == ptq::RoundingKind::none) return spec;
+  const auto fail = [&](std::string_view word, const std::string& why) {
+    return Error{.code = Errc::invalid_argument,
+                 .message = "recipe '" + spec.text + "': '" + std::string(word) + "' " + why};
+  };
+  const bool zero_said = !spec.zero_point.empty(), scale_said = !spec.scale_storage.empty();
+  const std::string scale = "_" + (scale_said ? spec.scale_storage : "f16");
+  std::vector<std::string> candidates = {spec.format + "_" + (zero_said ? spec.zero_point : "sym") + scale};
+  if (!zero_said) candidates.push_back(spec.format + scale);
+  if (!zero_said && !scale_said) candidates.insert(candidates.end(), {spec.format, "gguf_" + spec.format});
+  const Codec* codec = nullptr;
+  for (const std::string& name : candidates)
+    if (auto found = find_codec(name); found && codec == nullptr) codec = *found;
+  if (codec == nullptr) {
+    const auto words = format_words();
+    if (!std::binary_search(words.begin(), words.end(), spec.format)) {
+      std::string choices;
+      for (const std::string& word : words) choices += (choices.empty() ? "" : ", ") + word;
+      return fail(spec.format, "is no format; choose from " + choices);
+    }
+    if (zero_said) return fail(spec.zero_point, "does not apply to " + spec.format + (scale_said ? " with such scales" : ""));
+    return fail("scale_" + spec.scale_storage, "does not apply to " + spec.format);
+  }
+  const CodecTraits traits = codec->traits();
+  if (spec.group_size && traits.fixed_group != 0)
+    return fail("g…", "does not apply: " + spec.format + " fixes its own groups");
+  if (spec.rule && !traits.symmetric_rule) return fail("s1 … s4", "do not apply to " + spec.format);
+  if (spec.searches_scale && !traits.range_search)
+    return fail("lp", "does not apply: " + spec.format + " chooses its own scales");
+  if (spec.rounding == ptq::RoundingKind::hessian && !traits.hessian_rounding)
+    return fail("gptq", "rounds scalar formats only, and " + spec.format + " is none");
+  spec.storage = codec->storage_name();
+  spec.group_size = traits.fixed_group != 0 ? traits.fixed_group : spec.group_size.value_or(128);
+  spec.rule = spec.rule.value_or(SymmetricRule::gptq);
+  return spec;
+}
+
+/// A recipe string, ready to run. Errors: those of ptq::parse_recipe and resolve.
+inline Result<ptq::RecipeSpec> parse_recipe(std::string_view text) {
+  LOWBIT_TRY(spec, ptq::parse_recipe(text));
+  return resolve(std::move(spec));
+}
+
+}  // namespace lowbit::pipeline

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+
+#include <string>
+
+#include "catch.hpp"
+#include "lowbit/pipeline/resolve_recipe.hpp"
+#include "lowbit/quantizer.hpp"
+
+namespace lowbit::test {
+namespace {
+
+ptq::RecipeSpec resolved(const std::string& text) {
+  const auto spec = pipeline::parse_recipe(text);
+  INFO(text << (spec ? "" : ": " + to_string(spec.error())));
+  REQUIRE(spec.has_value());
+  CHECK(spec->text == text);
+  return *spec;
+}
+
+TEST_CASE("recipe: what is unsaid is symmetric, f16, groups of 128, the GPTQ rule", "[pipeline][recipe]") {
+  const auto spec = resolved("rtn:int4");
+  CHECK(spec.storage == Uniform<Int4>::storage_name());
+  CHECK(spec.group_size == 128);
+  CHECK(spec.rule == SymmetricRule::gptq);
+  for (const char* width : {"2", "3", "4", "5", "6", "7", "8"})
+    CHECK(resolved(std::string("rtn:int") + width).storage == std::string("int") + width + "_sym_f16");
+}
+
+TEST_CASE("recipe: modifiers choose the stored type", "[pipeline][recipe]") {
+  using Named =
+      Uniform<Int3, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::integer, .scale = ScaleStorage::bf16}>;
+  CHECK(resolved("gptq:int3:g64:asym:scale_bf16:hlp2.4").storage == Named::storage_name());
+  CHECK(resolved("rtn:int4:asymreal").storage ==
+        Uniform<Int4, UniformOptions{.zero_point = ZeroPoint::real}>::storage_name());
+  CHECK(resolved("rtn:q4_0").storage == GgufQ4_0::storage_name());
+  CHECK(resolved("gptq:q8_0:act_order:static_groups:cd2").storage == GgufQ8_0::storage_name());
+  CHECK(resolved("gptq:q4_0").group_size == GgufQ4_0::group_size);
+  CHECK(resolved("bf16").storage == "bf16");
+}
+
+TEST_CASE("recipe: every stored type in the list can be asked for by name", "[pipeline][recipe]") {
+  const auto words = pipeline::format_words();
+  for (const auto* codec : pipeline::all_codecs()) {
+    const std::string name = codec->storage_name();
+    CAPTURE(name);
+    bool found = false;
+    for (const std::string& word : words)
+      for (const char* zero : {"", ":sym", ":asym", ":asymreal"})
+        for (const char* scale : {"", ":scale_f16", ":scale_bf16", ":scale_f32", ":scale_ue4m3", ":scale_ue5m3"}) {
+          const auto spec = pipeline::parse_recipe("rtn:" + word + zero + scale);
+          found = found || (spec && spec->storage == name);
+        }
+    CHECK(found);
+  }
+}
+
+TEST_CASE("recipe: formats and modifiers that do not exist together are refused, naming the word", "[pipeline][recipe]") {
+  const std::pair<const char*, const char*> refused[] = {
+      {"rtn:int1", "'int1'"},       {"rtn:int9", "'int9'"},       {"rtn:int44", "'int44'"},
+      {"rtn:INT4", "'INT4'"},       {"rtn:q4_0:g32", "'g…'"},     {"rtn:q4_0:asym", "'asym'"},
+      {"rtn:q8_0:scale_f32", "'scale_f32'"}, {"rtn:q8_0:lp2", "'lp'"}, {"rtn:q9_9", "'q9_9'"},
+      {"rtn:q4_0:s1", "'s1 … s4'"}, {"rtn:int4:scale_f64", "'scale_f64'"},
+      {"rtn:int4:asymreal:scale_bf16", "'asymreal'"},
+  };
+  for (const auto& [text, word] : refused) {
+    const auto spec = pipeline::parse_recipe(text);
+    CAPTURE(text);
+    REQUIRE_FALSE(spec.has_value());
+    CHECK(spec.error().code == Errc::invalid_argument);
+    CHECK(spec.error().message.find(word) != std::string::npos);
+    CHECK(spec.error().message.find(std::string("'") + text + "'") != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace lowbit::test
