@@ -10,6 +10,8 @@
 #include "lowbit/core/result.hpp"
 #include "lowbit/io/gguf_types.hpp"
 #include "lowbit/quantizer/gguf_blocks.hpp"
+#include "lowbit/quantizer/gguf_q4_0.hpp"
+#include "lowbit/quantizer/gguf_q8_0.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 

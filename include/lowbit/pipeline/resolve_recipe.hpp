@@ -36,7 +36,7 @@ inline std::vector<std::string> format_words() {
 /// with "sym" and "f16" where the recipe says nothing.
 /// Errors: invalid_argument for a format that is not there and for a modifier that means nothing to it, naming the word.
 inline Result<ptq::RecipeSpec> resolve(ptq::RecipeSpec spec) {
-  if (spec.rounding == ptq::RoundingKind::none) return spec;
+  if (!spec.storage.empty()) return spec;  // floats, or resolved before
   const auto fail = [&](std::string_view word, const std::string& why) {
     return Error{.code = Errc::invalid_argument,
                  .message = "recipe '" + spec.text + "': '" + std::string(word) + "' " + why};

@@ -7,8 +7,7 @@
 
 #include "lowbit/pipeline/codec.hpp"
 #include "lowbit/pipeline/gguf_export.hpp"
-#include "lowbit/quantizer/gguf_blocks.hpp"
-#include "lowbit/quantizer/uniform.hpp"
+#include "lowbit/quantizer.hpp"
 
 /// The closed list: every stored type that recipe strings and files can name, in one place. A new family is one function
 /// here, and one source that instantiates it (see examples/codecs).
