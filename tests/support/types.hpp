@@ -4,6 +4,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "lowbit/format.hpp"
 #include "lowbit/kernel.hpp"
 #include "lowbit/quantizer.hpp"
 
@@ -11,7 +12,11 @@
 
 namespace lowbit::test {
 
-using formats = std::tuple<Int2, Int3, Int4, Int5, Int6, Int7, Int8>;
+using formats = std::tuple<  //
+    Int2, Int3, Int4, Int5, Int6, Int7, Int8, DInt<3>, DInt<4>, DInt<8>, DIntAsymmetric<4>, HalfOffset<1>,
+    HalfOffset<2>, HalfOffset<8>, Binary, Ternary, E2M1, E1M2, E3M0, E2M3, E3M2, E3M4, E4M3FN, E5M2, E4M3FNUZ, E5M2FNUZ,
+    RealBiasMinifloat<2, 1>, NF4, NormalFloat<2>, NormalFloat<3>, NormalFloat<8>, BnbFp4, Dynamic8, Dynamic8Unsigned,
+    PowerOfTwo<4>, PowerOfTwo<7>, Apot<2>, Apot<3>, Apot<4>, Apot<5>, Post<4>, Log2<4>, LogSqrt2<4>, Power<4>, Phase>;
 
 template <class L, class F>
 struct LayoutOf {

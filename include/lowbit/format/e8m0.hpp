@@ -15,7 +15,7 @@ namespace lowbit {
 /// From float: the largest power of two not above the value (`floor`), or with `ceil` the smallest not below it (the
 /// rceil of MX: exponent, plus one where the mantissa is not zero). Values below 2^-127, zero included, become 2^-127.
 /// NaN, infinities, negative values and, with `ceil`, values above 2^127 become NaN. Integer arithmetic throughout.
-/// Source: OCP Microscaling Formats (MX) Specification 1.0, 2023, section 5.4.1.
+/// Source: OCP Microscaling Formats (MX) Specification 1.0, 2023.
 struct E8M0 {
   std::uint8_t bits = 0;
   static constexpr const char* name = "e8m0";

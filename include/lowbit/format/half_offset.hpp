@@ -21,7 +21,7 @@ namespace lowbit {
 ///
 /// The "stretched elastic" grid is these points over 2^(b−1): `encode_stretched` takes x = w/α and is
 /// round(clip(x, −.99, .99) · 2^(b−1) − 1/2), but for round-off in the subtraction; `decode_stretched` gives ŵ/α.
-/// Source: Liu et al., "ParetoQ", arXiv:2502.02631, section 3.
+/// Source: Liu et al., "ParetoQ", arXiv:2502.02631.
 template <int Bits>
 struct HalfOffset {
   static_assert(Bits >= 1 && Bits <= 8, "lowbit::HalfOffset has 1 to 8 bits.");

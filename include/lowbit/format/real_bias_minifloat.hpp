@@ -22,7 +22,7 @@ namespace lowbit {
 /// A bias that is not whole is a scale: the points are those of Minifloat<E, M>, at its own bias, times `scale` =
 /// 2^(Minifloat bias − bias). That scale is what is kept here and what a file stores. Encoding is Minifloat's, of
 /// x/scale in float, so nearest but for the rounding of that quotient. A format with a value; codes are Minifloat's.
-/// Source: Liu et al., "LLM-FP4", EMNLP 2023, arXiv:2310.16836, section 3.
+/// Source: Liu et al., "LLM-FP4", EMNLP 2023, arXiv:2310.16836.
 template <int E, int M>
 struct RealBiasMinifloat {
   using base_type = Minifloat<E, M>;
