@@ -6,6 +6,7 @@
 
 #include "lowbit/format.hpp"
 #include "lowbit/kernel.hpp"
+#include "lowbit/pack.hpp"
 #include "lowbit/quantizer.hpp"
 
 /// The lists of types that laws are checked for. A new format, layout or quantizer is one line here.
@@ -24,10 +25,24 @@ struct LayoutOf {
   using format = F;
 };
 
-using layouts = std::tuple<LayoutOf<pack::dense_for<Int2>, Int2>, LayoutOf<pack::dense_for<Int3>, Int3>,
-                           LayoutOf<pack::dense_for<Int4>, Int4>, LayoutOf<pack::dense_for<Int5>, Int5>,
-                           LayoutOf<pack::dense_for<Int6>, Int6>, LayoutOf<pack::dense_for<Int7>, Int7>,
-                           LayoutOf<pack::dense_for<Int8>, Int8>>;
+using layouts = std::tuple<
+    LayoutOf<pack::Dense<1>, Binary>, LayoutOf<pack::dense_for<Int2>, Int2>,
+    LayoutOf<pack::dense_for<Int3>, Int3>, LayoutOf<pack::dense_for<Int4>, Int4>, LayoutOf<pack::dense_for<Int5>, Int5>,
+    LayoutOf<pack::dense_for<Int6>, Int6>, LayoutOf<pack::dense_for<Int7>, Int7>, LayoutOf<pack::dense_for<Int8>, Int8>,
+    LayoutOf<pack::WordPadded<1>, Binary>, LayoutOf<pack::WordPadded<2>, Int2>,
+    LayoutOf<pack::WordPadded<3>, Int3>, LayoutOf<pack::WordPadded<4>, Int4>, LayoutOf<pack::WordPadded<5>, Int5>,
+    LayoutOf<pack::WordPadded<6>, Int6>, LayoutOf<pack::WordPadded<7>, Int7>, LayoutOf<pack::WordPadded<8>, Int8>,
+    LayoutOf<pack::BitPlanes<1>, Binary>, LayoutOf<pack::BitPlanes<2>, Int2>, LayoutOf<pack::BitPlanes<3>, Int3>,
+    LayoutOf<pack::BitPlanes<4>, Int4>, LayoutOf<pack::BitPlanes<5>, Int5>, LayoutOf<pack::BitPlanes<6>, Int6>,
+    LayoutOf<pack::BitPlanes<7>, Int7>, LayoutOf<pack::BitPlanes<8>, Int8>, LayoutOf<pack::BitPlanes<1, 32>, Binary>,
+    LayoutOf<pack::BitPlanes<3, 32>, Int3>, LayoutOf<pack::BitPlanes<8, 32>, Int8>,
+    LayoutOf<pack::HighNibbleFirst, Int4>, LayoutOf<pack::SignedBytes, Int8>, LayoutOf<pack::SplitNibbles<2>, Int4>,
+    LayoutOf<pack::SplitNibbles<16>, Int4>, LayoutOf<pack::SplitNibbles<32>, Int4>,
+    LayoutOf<pack::SplitNibbles<64>, Int4>, LayoutOf<pack::SplitFields<1, 256>, Binary>,
+    LayoutOf<pack::SplitFields<2, 12>, Int2>, LayoutOf<pack::Trits5, Ternary>,
+    LayoutOf<pack::GgufTQ1_0, Ternary>, LayoutOf<pack::GgufTQ2_0, Ternary>, LayoutOf<pack::GgufQ2_K, Int2>,
+    LayoutOf<pack::GgufQ3_K, Int3>, LayoutOf<pack::GgufQ5, Int5>, LayoutOf<pack::GgufQ5_K, Int5>,
+    LayoutOf<pack::GgufQ6_K, Int6>>;
 
 template <class F, std::size_t G, ZeroPoint Z, ScaleStorage S>
 using Grid = Uniform<F, UniformOptions{.group_size = G, .zero_point = Z, .scale = S}>;
@@ -42,6 +57,10 @@ using quantizers = std::tuple<  //
     Grid<Int6, per_row, ZeroPoint::none, ScaleStorage::bf16>, Grid<Int7, 8, ZeroPoint::integer, ScaleStorage::f16>,
     Grid<Int7, 5, ZeroPoint::none, ScaleStorage::f16>, Grid<Int8, 128, ZeroPoint::none, ScaleStorage::f16>,
     Grid<Int8, dynamic_group, ZeroPoint::integer, ScaleStorage::f32>>;
+
+/// Every block type of GGUF that is decoded here.
+using gguf_quantizers = std::tuple<GgufQ4_0, GgufQ4_1, GgufQ5_0, GgufQ5_1, GgufQ8_0, GgufQ2K, GgufQ3K, GgufQ4K, GgufQ5K, GgufQ6K,
+                                   GgufIq4Nl, GgufIq4Xs, GgufTq1_0, GgufTq2_0, GgufMxfp4, GgufNvfp4, GgufQ1_0, GgufQ2_0>;
 
 /// A quantizer of the list, ready for use: 24 columns to a group where the size is set at run time.
 template <class Q>

@@ -25,29 +25,31 @@ struct Dense {
   static constexpr std::size_t codes_per_block = 8 / std::gcd(8, Bits);
   static constexpr std::size_t bytes_per_block = static_cast<std::size_t>(Bits) / std::gcd(8, Bits);
 
-  /// codes: n·codes_per_block codes below 2^Bits; bytes: n·bytes_per_block.
+  /// codes: n·codes_per_block codes, of which the bits above Bits are ignored; bytes: n·bytes_per_block.
+  template <class Isa = isa::native>
   static void pack(std::span<const std::uint8_t> codes, std::span<std::uint8_t> bytes) noexcept {
     constexpr std::size_t size = Bits;
     std::size_t c = 0, b = 0;
     for (; c + 8 <= codes.size(); c += 8, b += size) {
-      const std::uint64_t dense = gather_from_bytes<Bits>(load_word<8>(codes.data() + c));
+      const std::uint64_t dense = gather_from_bytes<Bits, Isa>(load_word<8>(codes.data() + c));
       std::memcpy(bytes.data() + b, &dense, size);
     }
     if (const std::size_t rest = codes.size() - c; rest != 0) {
-      const std::uint64_t dense = gather_from_bytes<Bits>(load_word(codes.data() + c, rest));
+      const std::uint64_t dense = gather_from_bytes<Bits, Isa>(load_word(codes.data() + c, rest));
       std::memcpy(bytes.data() + b, &dense, rest * size / 8);
     }
   }
 
+  template <class Isa = isa::native>
   static void unpack(std::span<const std::uint8_t> bytes, std::span<std::uint8_t> codes) noexcept {
     constexpr std::size_t size = Bits;
     std::size_t c = 0, b = 0;
     for (; c + 8 <= codes.size(); c += 8, b += size) {
-      const std::uint64_t spread = spread_to_bytes<Bits>(load_word<Bits>(bytes.data() + b));
+      const std::uint64_t spread = spread_to_bytes<Bits, Isa>(load_word<Bits>(bytes.data() + b));
       std::memcpy(codes.data() + c, &spread, 8);
     }
     if (const std::size_t rest = codes.size() - c; rest != 0) {
-      const std::uint64_t spread = spread_to_bytes<Bits>(load_word(bytes.data() + b, rest * size / 8));
+      const std::uint64_t spread = spread_to_bytes<Bits, Isa>(load_word(bytes.data() + b, rest * size / 8));
       std::memcpy(codes.data() + c, &spread, rest);
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,30 +21,52 @@ static_assert(std::endian::native == std::endian::little, "Packed rows are read 
 
 inline namespace LOWBIT_ISA_NAMESPACE {
 
-/// Code i, bits [i·Bits, (i+1)·Bits) of `dense`, to byte i. Bits above 8·Bits are ignored.
-template <int Bits>
-LOWBIT_ALWAYS_INLINE std::uint64_t spread_to_bytes(std::uint64_t dense) noexcept {
-  constexpr std::uint64_t mask = (1u << Bits) - 1u;
+namespace detail {
+
 #if LOWBIT_HAS_AVX2 && defined(__BMI2__)
-  return _pdep_u64(dense, 0x0101010101010101u * mask);
+template <class Isa>
+inline constexpr bool has_deposit = std::derived_from<Isa, isa::avx2>;
 #else
-  std::uint64_t bytes = 0;
-  for (int i = 0; i < 8; ++i) bytes |= ((dense >> (i * Bits)) & mask) << (8 * i);
-  return bytes;
+template <class Isa>
+inline constexpr bool has_deposit = false;
 #endif
+
+/// Fields of Width bits, two to a slot of Slot bits and next to each other at its low end, to the two halves of the slot.
+template <int Width, int Slot>
+LOWBIT_ALWAYS_INLINE std::uint64_t part_pairs(std::uint64_t x) noexcept {
+  constexpr std::uint64_t slots = Slot == 64 ? 1u : Slot == 32 ? 0x0000000100000001u : 0x0001000100010001u;
+  constexpr std::uint64_t low = ((std::uint64_t{1} << Width) - 1u) * slots;
+  return (x & low) | ((x & (low << Width)) << (Slot / 2 - Width));
+}
+
+/// The inverse; what lies above the fields is dropped.
+template <int Width, int Slot>
+LOWBIT_ALWAYS_INLINE std::uint64_t join_pairs(std::uint64_t x) noexcept {
+  constexpr std::uint64_t slots = Slot == 64 ? 1u : Slot == 32 ? 0x0000000100000001u : 0x0001000100010001u;
+  constexpr std::uint64_t low = ((std::uint64_t{1} << Width) - 1u) * slots;
+  return (x & low) | ((x >> (Slot / 2 - Width)) & (low << Width));
+}
+
+}  // namespace detail
+
+/// Code i, bits [i·Bits, (i+1)·Bits) of `dense`, to byte i. Bits above 8·Bits are ignored.
+template <int Bits, class Isa = isa::native>
+LOWBIT_ALWAYS_INLINE std::uint64_t spread_to_bytes(std::uint64_t dense) noexcept {
+#if LOWBIT_HAS_AVX2 && defined(__BMI2__)
+  if constexpr (detail::has_deposit<Isa>) return _pdep_u64(dense, 0x0101010101010101u * ((1u << Bits) - 1u));
+#endif
+  const std::uint64_t halves = detail::part_pairs<4 * Bits, 64>(dense);
+  return detail::part_pairs<Bits, 16>(detail::part_pairs<2 * Bits, 32>(halves));
 }
 
 /// The inverse; the bits of a byte above Bits are ignored.
-template <int Bits>
+template <int Bits, class Isa = isa::native>
 LOWBIT_ALWAYS_INLINE std::uint64_t gather_from_bytes(std::uint64_t bytes) noexcept {
-  constexpr std::uint64_t mask = (1u << Bits) - 1u;
 #if LOWBIT_HAS_AVX2 && defined(__BMI2__)
-  return _pext_u64(bytes, 0x0101010101010101u * mask);
-#else
-  std::uint64_t dense = 0;
-  for (int i = 0; i < 8; ++i) dense |= ((bytes >> (8 * i)) & mask) << (i * Bits);
-  return dense;
+  if constexpr (detail::has_deposit<Isa>) return _pext_u64(bytes, 0x0101010101010101u * ((1u << Bits) - 1u));
 #endif
+  const std::uint64_t pairs = detail::join_pairs<2 * Bits, 32>(detail::join_pairs<Bits, 16>(bytes));
+  return detail::join_pairs<4 * Bits, 64>(pairs);
 }
 
 /// `count` ≤ 8 bytes as a little-endian word.
