@@ -50,11 +50,10 @@ struct DInt {
 
   LOWBIT_ALWAYS_INLINE static constexpr code_type encode(float x) noexcept {
     const auto u = std::bit_cast<std::uint32_t>(x);
-    const auto magnitude = std::bit_cast<float>(u & 0x7fffffffu);
-    const float a = magnitude < largest ? magnitude : largest;
-    const std::uint32_t whole = detail::nearest_whole(a);
-    const std::uint32_t v = a > 0.25f && a < 0.75f ? half_code : whole;
-    return static_cast<code_type>(((u >> 31) != 0 ? 0u - v : v) & (cardinality - 1));
+    const float a = detail::clamped_magnitude(x, largest);
+    const std::uint32_t v = detail::blend((a > 0.25f) & (a < 0.75f), half_code, detail::nearest_whole(a));
+    const std::uint32_t minus = 0u - (u >> 31);
+    return static_cast<code_type>(((v ^ minus) - minus) & (cardinality - 1));
   }
   LOWBIT_ALWAYS_INLINE static constexpr float decode(code_type c) noexcept { return levels[c]; }
 

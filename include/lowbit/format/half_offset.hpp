@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,6 +11,7 @@
 #include "lowbit/core/isa.hpp"
 #include "lowbit/format/concept.hpp"
 #include "lowbit/format/name.hpp"
+#include "lowbit/format/rounding.hpp"
 
 namespace lowbit {
 
@@ -17,7 +19,7 @@ namespace lowbit {
 /// .5, 1.5, which use the range better than the integers −2 … 1.
 ///
 /// Code k + 2^(b−1). Encoding: to nearest, ties (whole numbers) to even k, so zero becomes +1/2; values outside clamp
-/// to the ends; NaN becomes the lowest. A zero group needs a zero scale.
+/// to the ends; NaN becomes an end. A zero group needs a zero scale.
 ///
 /// The "stretched elastic" grid is these points over 2^(b−1): `encode_stretched` takes x = w/α and is
 /// round(clip(x, −.99, .99) · 2^(b−1) − 1/2), but for round-off in the subtraction; `decode_stretched` gives ŵ/α.
@@ -38,14 +40,13 @@ struct HalfOffset {
   using code_type = std::uint8_t;
 
   LOWBIT_ALWAYS_INLINE static constexpr code_type encode(float x) noexcept {
-    constexpr auto end = static_cast<float>(offset);
-    const float clamped = x > -end ? (x < end ? x : end) : -end;
-    const auto whole = static_cast<int>(clamped);
-    const auto wide = static_cast<float>(whole);
-    // k is the floor, but one less at odd whole numbers. Adding 2^b makes the parity of negative numbers plain.
-    const int below = wide > clamped || (wide == clamped && ((whole + 2 * offset) & 1) != 0) ? 1 : 0;
-    const int code = whole - below + offset;
-    return static_cast<code_type>(code > 0 ? (code < 2 * offset ? code : 2 * offset - 1) : 0);
+    const float a = detail::clamped_magnitude(x, largest);
+    const auto whole = static_cast<std::int32_t>(a);
+    const auto negative = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(x) >> 31);
+    // Inside a cell k is the floor: whole, or −whole − 1 below zero. On a border the even one of the two is meant.
+    const std::int32_t on_border = static_cast<std::int32_t>(static_cast<float>(whole) == a);
+    const std::int32_t k = (whole ^ -negative) + (-on_border & (negative - (whole & 1)));
+    return static_cast<code_type>(k + offset);
   }
   LOWBIT_ALWAYS_INLINE static constexpr float decode(code_type c) noexcept { return levels[c]; }
 

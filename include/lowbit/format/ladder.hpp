@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "lowbit/core/isa.hpp"
+#include "lowbit/format/rounding.hpp"
 
 namespace lowbit::detail {
 
@@ -47,7 +48,7 @@ class Ladder {
       return count(x, std::make_index_sequence<N - 1>{});
     } else {
       unsigned r = 0;
-      for (unsigned step = (steps + 1) / 2; step != 0; step /= 2) r += x > last_[r + step - 1] ? step : 0u;
+      for (unsigned step = (steps + 1) / 2; step != 0; step /= 2) r += blend(x > last_[r + step - 1], step, 0u);
       return r;
     }
   }

@@ -130,15 +130,15 @@ struct Minifloat {
     static_assert(O == Overflow::saturate || has_nan, "A format without special values can only saturate.");
     const auto bits = std::bit_cast<std::uint32_t>(x);
     const std::uint32_t magnitude = bits & 0x7fffffffu;
-    const auto a = std::bit_cast<float>(magnitude);
     // Either bound keeps the rounding in range; the second leaves room to see an overflow.
     constexpr float bound = O == Overflow::saturate ? largest : 2.0f * largest;
-    std::uint32_t code = detail::minifloat_code<M, Bias, T>(a < bound ? a : bound);
-    if constexpr (O == Overflow::special) code = code > largest_code ? (has_infinity ? infinity_code : nan_code) : code;
-    if constexpr (has_infinity) code = magnitude == 0x7f800000u ? infinity_code : code;
-    if constexpr (has_nan) code = magnitude > 0x7f800000u ? nan_code : code;
+    std::uint32_t code = detail::minifloat_code<M, Bias, T>(detail::clamped_magnitude(x, bound));
+    if constexpr (O == Overflow::special)
+      code = detail::blend(code > largest_code, has_infinity ? infinity_code : nan_code, code);
+    if constexpr (has_infinity) code = detail::blend(magnitude == 0x7f800000u, infinity_code, code);
+    if constexpr (has_nan) code = detail::blend(magnitude > 0x7f800000u, nan_code, code);
     const std::uint32_t sign = (bits >> 31) << (E + M);
-    if constexpr (S == Specials::fnuz) return static_cast<code_type>(code == 0 ? 0u : code | sign);
+    if constexpr (S == Specials::fnuz) return static_cast<code_type>(code | detail::blend(code == 0, 0u, sign));
     return static_cast<code_type>(code | sign);
   }
   LOWBIT_ALWAYS_INLINE static constexpr float decode(code_type c) noexcept { return levels[c]; }

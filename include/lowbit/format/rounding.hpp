@@ -16,6 +16,19 @@ enum class Ties : std::uint8_t {
 
 namespace detail {
 
+/// condition ? yes : no without a branch, which a conditional expression becomes where one side is a constant; so that
+/// the loops encoders are called from turn into vectors.
+LOWBIT_ALWAYS_INLINE constexpr std::uint32_t blend(bool condition, std::uint32_t yes, std::uint32_t no) noexcept {
+  return no ^ ((yes ^ no) & (0u - static_cast<std::uint32_t>(condition)));
+}
+
+/// |x|, at most `bound`; NaN becomes `bound`. Magnitudes compare as integers, again free of branches.
+LOWBIT_ALWAYS_INLINE constexpr float clamped_magnitude(float x, float bound) noexcept {
+  const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x) & 0x7fffffffu;
+  const auto most = std::bit_cast<std::uint32_t>(bound);
+  return std::bit_cast<float>(magnitude < most ? magnitude : most);
+}
+
 /// 2^e, e = -126 … 127.
 constexpr float power_of_two(int e) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(e + 127) << 23); }
 
