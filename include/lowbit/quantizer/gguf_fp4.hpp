@@ -30,11 +30,13 @@ LOWBIT_ALWAYS_INLINE std::uint8_t gguf_fp4_code(float x, float scale) noexcept {
   const float a = std::fabs(x);
   float least = a;
   unsigned best = 0;
-  for (unsigned c = 1; c < 8; ++c) {
+  for (unsigned c = 1; c < 7; ++c) {
     const float error = std::fabs(scale * E2M1::levels[c] - a);
     best = error < least ? c : best;
     least = error < least ? error : least;
   }
+  const float beyond = scale * E2M1::levels[7] - a;
+  best = scale > 0.0f && (beyond <= 0.0f || beyond < least) ? 7 : best;
   return static_cast<std::uint8_t>(x < 0.0f && best != 0 ? best + 8 : best);
 }
 
