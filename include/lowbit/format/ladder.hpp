@@ -13,34 +13,28 @@
 
 namespace lowbit::detail {
 
-/// Where a value halfway between two neighbouring points of a table goes.
-enum class TableTies : std::uint8_t { lower, upper, even_rank };
-
-/// The largest float that is nearer to `lower` than to `upper`, or halfway when ties go down. The midpoint is taken in
-/// double, where the sum of two floats of a table is exact.
-constexpr float last_below_midpoint(float lower, float upper, bool tie_up) noexcept {
+/// The largest float that is nearer to `lower` than to `upper`, or halfway. The midpoint is taken in double, where the sum
+/// of two floats of a table is exact.
+constexpr float last_below_midpoint(float lower, float upper) noexcept {
   const double middle = 0.5 * (static_cast<double>(lower) + static_cast<double>(upper));
   const auto f = static_cast<float>(middle);
-  const auto wide = static_cast<double>(f);
-  if (wide < middle || (wide == middle && !tie_up)) return f;
+  if (static_cast<double>(f) <= middle) return f;
   const auto bits = std::bit_cast<std::uint32_t>(f);
   if ((bits & 0x7fffffffu) == 0) return -std::numeric_limits<float>::denorm_min();
   return std::bit_cast<float>((bits >> 31) != 0 ? bits + 1 : bits - 1);
 }
 
 /// The steps between N ascending points: rank(x) is the index of the point nearest to x, found without arithmetic on x,
-/// so it is exact. NaN has rank 0.
+/// so it is exact. Ties go down; NaN has rank 0.
 ///
 /// Up to 32 points are ranked by comparing with every step, which compilers turn into vectors; more by halving.
 template <std::size_t N>
 class Ladder {
  public:
   constexpr Ladder() = default;
-  constexpr explicit Ladder(const std::array<float, N>& ascending, TableTies ties = TableTies::lower) noexcept {
+  constexpr explicit Ladder(const std::array<float, N>& ascending) noexcept {
     for (float& step : last_) step = std::numeric_limits<float>::infinity();
-    for (std::size_t k = 0; k + 1 < N; ++k)
-      last_[k] = last_below_midpoint(ascending[k], ascending[k + 1],
-                                     ties == TableTies::upper || (ties == TableTies::even_rank && k % 2 != 0));
+    for (std::size_t k = 0; k + 1 < N; ++k) last_[k] = last_below_midpoint(ascending[k], ascending[k + 1]);
   }
 
   LOWBIT_ALWAYS_INLINE constexpr unsigned rank(float x) const noexcept {
