@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
       "  lowbit eval llama-int4/ --reference llama/ --tokens eval.bin --max-windows 256\n"
       "  lowbit generate llama-int4/ --prompt \"The kernel is\" --max-tokens 40\n"
       "  lowbit compare llama/ --recipes fp16,rtn:int4:g128,gptq:int4:g128 --calib self --tokens self\n"
+      "  lowbit convert llama-gptq/ --to compressed-tensors -o llama-ct/ --json report.json\n"
       "  lowbit inspect llama-int4/model.safetensors\n"
       "Exit codes: 0 done, 1 failed, 2 the request means nothing.");
   const std::string threads_help = "Threads; 0: all. Results do not depend on it";
@@ -107,6 +108,21 @@ int run(int argc, char** argv) {
   compare->add_option("--svg", c.svg, "Plot divergence against bits per weight to this file");
   compare->add_option("--threads", c.threads, threads_help)->capture_default_str();
 
+  tool::ConvertRequest v;
+  auto* convert = app.add_subcommand("convert", "Rewrite a quantized checkpoint in another layout, bit for bit where it can hold it");
+  convert->add_option("IN_DIR", v.input, "Quantized checkpoint: lowbit, GPTQ, AWQ, compressed-tensors or MLX")->required();
+  convert->add_option("--to", v.to, "Layout to write")
+      ->required()
+      ->check(CLI::IsMember({"lowbit", "gptq", "gptq_v2", "awq", "compressed-tensors"}));
+  convert->add_option("-o,--output", v.output, "Directory to write")->required();
+  convert->add_option("--json", v.json, "Write the report to this file");
+  convert->add_option("--packing", v.packing, "Words of 3, 5, 6 and 7 bits in compressed-tensors: dense, or padded as before 2026")
+      ->check(CLI::IsMember({"auto", "dense", "padded"}))
+      ->capture_default_str();
+  convert->add_flag("--requantize", v.requantize, "Round what the layout cannot hold exactly, instead of refusing it");
+  convert->add_flag("--force", v.force, "Replace an existing output");
+  convert->add_flag("--quiet", v.quiet, "No progress line");
+
   std::filesystem::path file;
   bool inspect_json = false;
   auto* inspect = app.add_subcommand("inspect", "List what a safetensors or GGUF file, or a checkpoint directory, holds");
@@ -126,6 +142,7 @@ int run(int argc, char** argv) {
   if (*eval) return tool::eval(e);
   if (*generate) return tool::generate(g);
   if (*compare) return tool::compare(c);
+  if (*convert) return tool::convert(v);
   if (*support) return tool::support();
   return tool::inspect(file, inspect_json);
 }

@@ -51,10 +51,17 @@ struct CompareRequest {
   std::size_t calibration_tokens = 65536, window = 0, max_windows = 0, threads = 0;
 };
 
+struct ConvertRequest {
+  std::filesystem::path input, output, json;
+  std::string to, packing = "auto";
+  bool force = false, requantize = false, quiet = false;
+};
+
 int quantize(const QuantizeRequest& request);
 int eval(const EvalRequest& request);
 int generate(const GenerateRequest& request);
 int compare(const CompareRequest& request);
+int convert(const ConvertRequest& request);
 int inspect(const std::filesystem::path& file, bool json);
 /// Which instruction set does the work for which stored type, as a table: the README's comes from here.
 int support();

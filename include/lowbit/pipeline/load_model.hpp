@@ -13,6 +13,7 @@
 #include "lowbit/io/safetensors_set.hpp"
 #include "lowbit/model/llama.hpp"
 #include "lowbit/model/weights.hpp"
+#include "lowbit/pipeline/imported_linear.hpp"
 #include "lowbit/pipeline/stored_types.hpp"
 
 namespace lowbit::pipeline {
@@ -75,16 +76,108 @@ inline Result<std::unique_ptr<model::Linear>> load_projection(const io::Safetens
 
 }  // namespace detail
 
-/// Reads a checkpoint directory, float or packed by this library.
+namespace detail {
+
+/// Embedding, final norm and head of somebody else's quantized checkpoint; a quantized embedding becomes float.
+inline Result<model::LlamaWeights> load_imported_frame(const QuantizedCheckpoint& checkpoint, const model::LlamaConfig& config) {
+  constexpr const char *embedding_module = "model.embed_tokens", *head_module = "lm_head";
+  const io::SafetensorsSet& set = checkpoint.tensors();
+  const bool packed_embedding = checkpoint.is_quantized(embedding_module), packed_head = checkpoint.is_quantized(head_module);
+  if (!packed_embedding && !packed_head) return model::load_frame(set, config);
+  model::LlamaWeights weights;
+  const auto read = [&](const char* module) -> Result<ImportedMatrix> {
+    LOWBIT_TRY(imported, checkpoint.read(module));
+    if (shape_of(imported.matrix) != std::pair(config.vocab_size, config.hidden_size))
+      return Error{.code = Errc::shape_mismatch, .message = "the configuration asks for another shape", .tensor = module};
+    for (const std::string& warning : imported.warnings) weights.warnings.push_back(std::string(module) + ": " + warning);
+    return std::move(imported.matrix);
+  };
+  if (packed_embedding) {
+    LOWBIT_TRY(matrix, read(embedding_module));
+    Matrix values = dequantized(matrix);
+    LOWBIT_CHECK(model::check_finite(values, embedding_module));
+    weights.embedding = std::make_shared<const Matrix>(std::move(values));
+  } else {
+    LOWBIT_TRY(values, model::load_matrix(set, std::string(model::embedding_name), config.vocab_size, config.hidden_size));
+    weights.embedding = std::make_shared<const Matrix>(std::move(values));
+  }
+  LOWBIT_TRY(final_norm, model::load_vector(set, std::string(model::final_norm_name), config.hidden_size));
+  weights.final_norm = std::move(final_norm);
+  if (packed_head) {
+    LOWBIT_TRY(matrix, read(head_module));
+    LOWBIT_TRY(head, to_linear(matrix, head_module, weights.warnings));
+    weights.head = std::move(head);
+  } else if (!config.tie_word_embeddings || set.find(model::head_name) != nullptr) {
+    LOWBIT_TRY(values, model::load_matrix(set, std::string(model::head_name), config.vocab_size, config.hidden_size));
+    weights.head = std::make_unique<model::FloatLinear>(std::move(values));
+  }
+  return weights;
+}
+
+/// One projection, as it was packed where this library has the type.
+inline Result<std::unique_ptr<model::Linear>> load_imported(const QuantizedCheckpoint& checkpoint, const model::LlamaConfig& config,
+                                                            std::size_t layer, model::Projection p,
+                                                            std::vector<std::string>& warnings) {
+  const std::string module = model::hf_name(layer, p);
+  const model::ProjectionShape expected = model::shape_of(config, p);
+  if (!checkpoint.is_quantized(module)) {
+    LOWBIT_TRY(weight, model::load_matrix(checkpoint.tensors(), module + ".weight", expected.rows, expected.cols));
+    return std::unique_ptr<model::Linear>(std::make_unique<model::FloatLinear>(std::move(weight)));
+  }
+  LOWBIT_TRY(imported, checkpoint.read(module));
+  if (const auto [rows, cols] = shape_of(imported.matrix); rows != expected.rows || cols != expected.cols)
+    return Error{.code = Errc::shape_mismatch,
+                 .message = "is stored as " + std::to_string(rows) + " x " + std::to_string(cols) + ", the configuration asks for " +
+                            std::to_string(expected.rows) + " x " + std::to_string(expected.cols),
+                 .tensor = module};
+  for (const std::string& warning : imported.warnings) warnings.push_back(module + ": " + warning);
+  auto linear = to_linear(imported.matrix, module, warnings);
+  if (!linear) return std::move(linear).error().in_tensor(module);
+  return linear;
+}
+
+/// A checkpoint that somebody else quantized: GPTQ, AWQ, compressed-tensors, MLX. What the readers warn about ends up in the
+/// warnings of the weights.
+inline Result<LoadedModel> load_imported_model(const std::filesystem::path& dir, model::LlamaConfig config) {
+  LOWBIT_TRY(checkpoint, QuantizedCheckpoint::open(dir));
+  LOWBIT_TRY(weights, load_imported_frame(checkpoint, config));
+  for (std::string& warning : checkpoint.warnings()) weights.warnings.push_back(std::move(warning));
+  double bits = 0.0, count = 0.0;
+  for (std::size_t i = 0; i < config.num_hidden_layers; ++i) {
+    LOWBIT_TRY(layer, model::load_layer_frame(checkpoint.tensors(), config, i));
+    for (const model::Projection p : model::projections) {
+      LOWBIT_TRY(linear, load_imported(checkpoint, config, i, p, weights.warnings));
+      count += static_cast<double>(linear->rows()) * static_cast<double>(linear->cols());
+      const std::string module = model::hf_name(i, p);
+      const io::TensorView* plain = checkpoint.tensors().find(module + ".weight");
+      bits += 8.0 * static_cast<double>(checkpoint.is_quantized(module) ? checkpoint.stored_bytes(module) : plain->bytes.size());
+      layer[p].linear = std::move(linear);
+    }
+    weights.layers.push_back(std::move(layer));
+  }
+  std::uint64_t bytes = 0;
+  for (const io::TensorView& tensor : checkpoint.tensors().tensors()) bytes += tensor.bytes.size();
+  LOWBIT_TRY(built, model::Llama::make(std::move(config), std::move(weights)));
+  return LoadedModel{std::move(built), count > 0.0 ? bits / count : 0.0, bytes, checkpoint.tensors().metadata()};
+}
+
+}  // namespace detail
+
+/// Reads a checkpoint directory: float, packed by this library, or quantized by somebody else (GPTQ, AWQ, compressed-tensors,
+/// MLX), whose matrices are repacked code by code.
 ///
-/// Errors: those of the readers, naming file and tensor; unsupported for checkpoints quantized by somebody else or by a
-/// later naming version. Memory: the weights as they are stored, plus float embeddings and head.
+/// Errors: those of the readers, naming file and tensor; unsupported for layouts that are not read and for a later naming
+/// version. Memory: the weights as they are stored, plus float embeddings and head.
 inline Result<LoadedModel> load_model(const std::filesystem::path& dir) {
   LOWBIT_TRY(config, model::read_config(dir));
-  LOWBIT_TRY(set, io::SafetensorsSet::open(dir));
   const auto here = [&](Error error) { return std::move(error).in_file(dir.string()); };
-  if (!config.quant_method.empty() && config.quant_method != "lowbit")
-    return here(Error{.code = Errc::unsupported, .message = "the checkpoint is quantized with '" + config.quant_method + "'"});
+  LOWBIT_TRY(foreign, read_quantization_config(dir));
+  if (foreign) {
+    auto loaded = detail::load_imported_model(dir, std::move(config));
+    if (!loaded) return here(std::move(loaded).error());
+    return loaded;
+  }
+  LOWBIT_TRY(set, io::SafetensorsSet::open(dir));
   if (config.quant_method == "lowbit") {
     const auto version = set.metadata().find(std::string(metadata_version_key));
     if (version == set.metadata().end() || version->second != metadata_version)

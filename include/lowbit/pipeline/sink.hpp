@@ -12,6 +12,7 @@
 #include "lowbit/io/safetensors_writer.hpp"
 #include "lowbit/pipeline/codec.hpp"
 #include "lowbit/pipeline/output_directory.hpp"
+#include "lowbit/pipeline/side_files.hpp"
 
 namespace lowbit::pipeline {
 
@@ -79,12 +80,7 @@ class HuggingFaceSink final : public Sink {
     writer_.set_metadata(std::move(metadata_));
     LOWBIT_CHECK(writer_.finish());
     LOWBIT_CHECK(write_config(quantized));
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"}) {
-      std::error_code failure;
-      if (!std::filesystem::exists(source_ / name, failure)) continue;
-      LOWBIT_TRY(text, io::read_text(source_ / name, std::uint64_t{128} << 20));
-      LOWBIT_CHECK(write(name, text));
-    }
+    LOWBIT_CHECK(copy_side_files(source_, directory_.staging()));
     return directory_.commit();
   }
 
@@ -92,19 +88,13 @@ class HuggingFaceSink final : public Sink {
   HuggingFaceSink(std::filesystem::path source, std::string recipe, OutputDirectory directory, io::SafetensorsWriter writer)
       : source_(std::move(source)), recipe_(std::move(recipe)), directory_(std::move(directory)), writer_(std::move(writer)) {}
 
-  Result<> write(const char* name, const std::string& text) {
-    LOWBIT_TRY(file, io::AtomicFile::create(directory_.staging() / name, false));
-    LOWBIT_CHECK(file.write(text));
-    return file.commit();
-  }
-
   Result<> write_config(bool quantized) {
     LOWBIT_TRY(text, io::read_text(source_ / "config.json", std::uint64_t{16} << 20));
     LOWBIT_TRY(json, io::parse_json(text));
     if (quantized)
       json["quantization_config"] = {
           {"quant_method", "lowbit"}, {"version", std::string(metadata_version)}, {"recipe", recipe_}};
-    return write("config.json", json.dump(1) + "\n");
+    return write_text(directory_.staging() / "config.json", json.dump(1) + "\n");
   }
 
   std::filesystem::path source_;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "lowbit/format/e8m0.hpp"
+#include "lowbit/format/minifloat.hpp"
 #include "lowbit/io/checkpoint/code_matrix.hpp"
 
 /// Four-bit floats in compressed-tensors checkpoints, formats "nvfp4-pack-quantized" and "mxfp4-pack-quantized": the tensors
@@ -53,33 +54,12 @@ struct Fp4Tensors {
   const TensorView* global_scale = nullptr;  ///< weight_global_scale or weight_scale_2
 };
 
-/// The value of a code. Minus zero is a code of its own.
-constexpr float e2m1_value(std::uint8_t code) noexcept {
-  constexpr std::array<float, 8> magnitude = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
-  const float m = magnitude[code & 7u];
-  return (code & 8u) != 0 ? -m : m;
-}
-
-/// E4M3, finite-only: S.1111.111 is NaN, 448 the largest. Exact.
-inline float e4m3_value(std::uint8_t byte) noexcept {
-  const int exponent = (byte >> 3) & 15, fraction = byte & 7;
-  if (exponent == 15 && fraction == 7) return std::nanf("");
-  const float m = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -9)
-                                : std::ldexp(static_cast<float>(8 + fraction), exponent - 10);
-  return (byte & 0x80) != 0 ? -m : m;
-}
-
-/// E8M0: 2^(s − 127); 255 is NaN.
-inline double e8m0_value(std::uint8_t byte) noexcept {
-  return byte == 255 ? static_cast<double>(std::nanf("")) : std::ldexp(1.0, static_cast<int>(byte) - 127);
-}
-
 /// A weight as the float nearest to its exact value (which needs more than one float product where a global scale divides).
 inline float fp4_weight(const Fp4Matrix& m, std::size_t r, std::size_t c) noexcept {
   const std::uint8_t scale = m.scales[r * m.groups() + c / m.group_size()];
-  const auto code = static_cast<double>(e2m1_value(m.codes[r * m.cols + c]));
-  if (m.kind == Fp4Kind::mxfp4) return static_cast<float>(code * e8m0_value(scale));
-  const double point = code * static_cast<double>(e4m3_value(scale)), global = static_cast<double>(m.global_scale);
+  const auto code = static_cast<double>(E2M1::decode(m.codes[r * m.cols + c]));
+  if (m.kind == Fp4Kind::mxfp4) return static_cast<float>(code * static_cast<double>(E8M0::decode(scale)));
+  const double point = code * static_cast<double>(E4M3FN::decode(scale)), global = static_cast<double>(m.global_scale);
   return static_cast<float>(m.multiplies ? point * global : point / global);
 }
 
@@ -138,7 +118,7 @@ inline Result<ReadMatrix<Fp4Matrix>> read_fp4(const Fp4Tensors& tensors, Fp4Kind
 inline float largest_fp4_scale(const Fp4Matrix& m) noexcept {
   float largest = 0.0f;
   for (const std::uint8_t s : m.scales)
-    largest = std::max(largest, m.kind == Fp4Kind::nvfp4 ? std::fabs(e4m3_value(s)) : static_cast<float>(e8m0_value(s)));
+    largest = std::max(largest, m.kind == Fp4Kind::nvfp4 ? std::fabs(E4M3FN::decode(s)) : E8M0::decode(s));
   return largest;
 }
 
