@@ -9,3 +9,4 @@
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/linalg/sums.hpp"
+#include "lowbit/linalg/widely_linear.hpp"

@@ -7,6 +7,7 @@
 
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/dequantize/avx2.hpp"
+#include "lowbit/kernel/dequantize/levels.hpp"
 #include "lowbit/kernel/dequantize/scalar.hpp"
 
 namespace lowbit {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lowbit/format.hpp"
 #include "lowbit/pipeline/codec.hpp"
 #include "lowbit/pipeline/gguf_export.hpp"
 #include "lowbit/quantizer.hpp"
@@ -36,6 +37,41 @@ std::vector<const Codec*> gguf_codecs() {
   return codecs_of(Blocks{});
 }
 
+namespace detail {
+
+template <class F, class Scale = f16>
+using AnyGroup = Scaled<F, Scale, dynamic_group>;
+
+}  // namespace detail
+
+/// One scale per group times a table of points: four-bit formats.
+template <class Scaled4 = TypeList<detail::AnyGroup<E2M1>, detail::AnyGroup<E1M2>, detail::AnyGroup<E3M0>,
+                                   detail::AnyGroup<E2M1, UE4M3>, detail::AnyGroup<E2M1, UE5M3>, detail::AnyGroup<NF4>,
+                                   detail::AnyGroup<NF4, float>, DoubleQuantized<NF4, dynamic_group>,
+                                   detail::AnyGroup<BnbFp4>, detail::AnyGroup<DInt<4>>, detail::AnyGroup<PowerOfTwo<4>>,
+                                   detail::AnyGroup<Apot<4>>, detail::AnyGroup<Post<4>>>>
+std::vector<const Codec*> four_bit_codecs() {
+  return codecs_of(Scaled4{});
+}
+
+/// The same at other widths, and sums of signs, trits, phases and logarithms.
+template <class Others =
+              TypeList<detail::AnyGroup<NormalFloat<2>>, detail::AnyGroup<NormalFloat<3>>, detail::AnyGroup<HalfOffset<2>>,
+                       detail::AnyGroup<E2M3>, detail::AnyGroup<E3M2>, detail::AnyGroup<E3M4>, detail::AnyGroup<E4M3FN>,
+                       detail::AnyGroup<E5M2>, detail::AnyGroup<Dynamic8, float>, BinaryScaled<1, f16, dynamic_group>,
+                       BinaryScaled<2, f16, dynamic_group>, TernaryScaled<f16, dynamic_group>,
+                       PhaseScaled<1, f16, dynamic_group>, PhaseScaled<2, f16, dynamic_group>, TwinLog<3, dynamic_group>,
+                       TwinLog<4, dynamic_group>>>
+std::vector<const Codec*> other_codecs() {
+  return codecs_of(Others{});
+}
+
+/// Blocks of fixed size: OCP microscaling and NVFP4.
+template <class Blocks = TypeList<Mxfp4, Mxfp6E2M3, Mxfp6E3M2, Mxfp8E4M3, Mxfp8E5M2, Mxint8, Nvfp4>>
+std::vector<const Codec*> block_codecs() {
+  return codecs_of(Blocks{});
+}
+
 #if defined(LOWBIT_EXTERN_CODECS)
 // Instantiated in sources of their own, in parallel.
 extern template std::vector<const Codec*> uniform_codecs<2>();
@@ -46,13 +82,17 @@ extern template std::vector<const Codec*> uniform_codecs<6>();
 extern template std::vector<const Codec*> uniform_codecs<7>();
 extern template std::vector<const Codec*> uniform_codecs<8>();
 extern template std::vector<const Codec*> gguf_codecs<>();
+extern template std::vector<const Codec*> four_bit_codecs<>();
+extern template std::vector<const Codec*> other_codecs<>();
+extern template std::vector<const Codec*> block_codecs<>();
 #endif
 
 inline const std::vector<const Codec*>& all_codecs() {
   static const std::vector<const Codec*> all = [] {
     std::vector<const Codec*> codecs;
     for (const auto& family : {uniform_codecs<2>(), uniform_codecs<3>(), uniform_codecs<4>(), uniform_codecs<5>(),
-                               uniform_codecs<6>(), uniform_codecs<7>(), uniform_codecs<8>(), gguf_codecs<>()})
+                               uniform_codecs<6>(), uniform_codecs<7>(), uniform_codecs<8>(), gguf_codecs<>(), four_bit_codecs<>(),
+                               other_codecs<>(), block_codecs<>()})
       codecs.insert(codecs.end(), family.begin(), family.end());
     return codecs;
   }();

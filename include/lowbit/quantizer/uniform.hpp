@@ -14,6 +14,7 @@
 #include "lowbit/format/int.hpp"
 #include "lowbit/pack/dense.hpp"
 #include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/group_size.hpp"
 
 namespace lowbit {
 
@@ -43,16 +44,6 @@ struct UniformOptions {
 };
 
 namespace detail {
-
-template <std::size_t N>
-struct GroupSize {
-  static_assert(N >= 1, "A group holds at least one column.");
-  static constexpr std::size_t group_size = N;
-};
-template <>
-struct GroupSize<dynamic_group> {
-  std::size_t group_size = per_row;  ///< set at run time; at least 1
-};
 
 template <ScaleStorage S>
 using scale_storage_t =

@@ -40,7 +40,15 @@ void dequantize_tile(const PackedView<Q>& w, std::size_t r, std::size_t begin, s
       const auto point = point_params(q, p, at);
       std::size_t end = stop;
       if constexpr (SuperBlocks<Q>) end = std::min(stop, done + (Q::sub_group - at % Q::sub_group) / dim);
-      for (; done < end; ++done) q.dequantize(codes[done], point, std::span<float, dim>(out + done * dim, dim));
+      if constexpr (requires { Q::tabulated; }) {  // few points, costly ones: all of them once
+        constexpr std::size_t points = Q::format_type::cardinality;
+        float table[points * dim];
+        for (std::size_t c = 0; c < points; ++c)
+          q.dequantize(static_cast<Code>(c), point, std::span<float, dim>(table + c * dim, dim));
+        for (; done < end; ++done) std::copy_n(table + codes[done] * dim, dim, out + done * dim);
+      } else {
+        for (; done < end; ++done) q.dequantize(codes[done], point, std::span<float, dim>(out + done * dim, dim));
+      }
     }
   }
 }

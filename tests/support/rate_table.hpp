@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lowbit/core/rng.hpp"
+#include "lowbit/format.hpp"
+#include "lowbit/kernel/dequantize.hpp"
+#include "lowbit/quantizer.hpp"
+
+/// Every format on Gaussian and Laplacian weights, beside what is published: a test checks the rows, bench/rate_distortion
+/// prints them.
+
+namespace lowbit::test {
+
+inline constexpr std::size_t rate_count = std::size_t{1} << 18;
+
+inline std::vector<float> gaussian_weights(std::uint64_t draw = 0) {
+  Rng rng(1234, draw);
+  std::vector<float> w(rate_count);
+  for (float& x : w) x = static_cast<float>(rng.normal());
+  return w;
+}
+
+inline std::vector<float> laplacian_weights(std::uint64_t draw = 0) {
+  Rng rng(4321, draw);
+  std::vector<float> w(rate_count);
+  for (float& x : w) {
+    const double magnitude = -std::log(1.0 - rng.uniform());
+    x = static_cast<float>(rng.below(2) == 0 ? magnitude : -magnitude);
+  }
+  return w;
+}
+
+struct Distortion {
+  double bits_per_weight = 0.0;
+  double nmse = 0.0;  ///< Σ(x − x̂)² / Σx²
+};
+
+/// w as 64 rows of 4096.
+template <class Q>
+Distortion distortion(const Q& q, std::span<const float> w, const ScaleSearch& search = AbsMax{}) {
+  const auto m = quantize_nearest(q, w, w.size() / 4096, 4096, search).value();
+  std::vector<float> back(w.size());
+  dequantize(m.view(), 0, m.rows(), back);
+  double error = 0.0, power = 0.0;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const auto x = static_cast<double>(w[i]);
+    error += (x - static_cast<double>(back[i])) * (x - static_cast<double>(back[i]));
+    power += x * x;
+  }
+  return {m.bits_per_weight(), error / power};
+}
+
+/// The same with the best of 81 clips, from 1.2 to 0.2 of each group's largest magnitude, by squared error; groups of
+/// `group` along the flattened weights.
+template <class Q>
+Distortion clipped_distortion(const Q& q, std::span<const float> w, std::size_t group) {
+  double error = 0.0, power = 0.0;
+  for (std::size_t begin = 0; begin < w.size(); begin += group) {
+    const auto values = w.subspan(begin, group);
+    float most = 0.0f;
+    for (const float x : values) most = std::max(most, std::fabs(x));
+    double least = 1e300;
+    for (int k = 0; k <= 80; ++k) {
+      const float clip = (1.2f - 0.0125f * static_cast<float>(k)) * most;
+      const auto p = q.fit_range(-clip, clip);
+      double sum = 0.0;
+      for (const float x : values) {
+        const double e = static_cast<double>(q.dequantize(q.quantize(x, p), p)) - static_cast<double>(x);
+        sum += e * e;
+      }
+      least = std::min(least, sum);
+    }
+    error += least;
+    for (const float x : values) power += static_cast<double>(x) * static_cast<double>(x);
+  }
+  return {8.0 * static_cast<double>(sizeof(typename Q::stored_type)) / static_cast<double>(group) +
+              static_cast<double>(std::bit_width(Q::format_type::cardinality - 1)),
+          error / power};
+}
+
+struct RateRow {
+  std::string name;
+  double gauss = 0.0, laplace = 0.0;  ///< published NMSE, of one draw; 0 where there is none
+  Distortion (*measure)(std::span<const float>) = nullptr;
+  int draws = 1;  ///< averaged where few blocks or saturation make one draw scatter by 1 % or more
+};
+
+namespace detail {
+
+template <class F, ZeroPoint Z = ZeroPoint::none, std::size_t G = 128>
+Uniform<F, UniformOptions{.group_size = G, .zero_point = Z}> uniform(SymmetricRule rule = SymmetricRule::full_range) {
+  Uniform<F, UniformOptions{.group_size = G, .zero_point = Z}> q;
+  q.rule = rule;
+  return q;
+}
+template <class F>
+Mx<F> mx(MxScaleRule rule) {
+  Mx<F> q;
+  q.rule = rule;
+  return q;
+}
+inline Nvfp4 nvfp4(Nvfp4Rule rule) {
+  Nvfp4 q;
+  q.rule = rule;
+  return q;
+}
+inline TernaryScaled<float, per_tensor> ternary(TernaryRule rule, bool least_squares) {
+  TernaryScaled<float, per_tensor> q;
+  q.rule = rule;
+  q.least_squares = least_squares;
+  return q;
+}
+
+}  // namespace detail
+
+#define LOWBIT_RATE_ROW(name, gauss, laplace, ...) \
+  RateRow { name, gauss, laplace, [](std::span<const float> w) { return distortion(__VA_ARGS__); } }
+#define LOWBIT_RATE_ROW_AVERAGED(name, gauss, laplace, ...) \
+  RateRow { name, gauss, laplace, [](std::span<const float> w) { return distortion(__VA_ARGS__); }, 12 }
+
+/// The uniform, block and scalar formats. (GGUF's types are in gguf_rate_rows.)
+inline std::vector<RateRow> rate_rows() {
+  using detail::uniform, detail::mx;
+  constexpr auto asym = ZeroPoint::integer;
+  constexpr auto gptq = SymmetricRule::gptq;
+  return {
+      LOWBIT_RATE_ROW("int2 sym s1 g128", 0.587, 0.610, uniform<Int2>(), w),
+      LOWBIT_RATE_ROW("int2 asym g128", 0.2526, 0.321, uniform<Int2, asym>(), w),
+      LOWBIT_RATE_ROW("int2 sym L2 grid g128", 0.1465, 0.198, uniform<Int2>(gptq), w, LpGrid{.p = 2.0f}),
+      LOWBIT_RATE_ROW("int3 sym s1 g128", 0.0750, 0.1263, uniform<Int3>(), w),
+      LOWBIT_RATE_ROW("int3 asym g128", 0.0465, 0.0744, uniform<Int3, asym>(), w),
+      LOWBIT_RATE_ROW("int3 sym L2.4 grid g128", 0.03881, 0.0663, uniform<Int3>(gptq), w, LpGrid{.p = 2.4f}),
+      LOWBIT_RATE_ROW("int3 sym L2 grid g128", 0.03815, 0.0642, uniform<Int3>(gptq), w, LpGrid{.p = 2.0f}),
+      LOWBIT_RATE_ROW("int4 sym s1 g128", 0.01376, 0.0256, uniform<Int4>(), w),
+      LOWBIT_RATE_ROW("int4 sym s2 g128", 0.01226, 0.0229, uniform<Int4>(gptq), w),
+      LOWBIT_RATE_ROW("int4 asym g128", 0.01012, 0.0170, uniform<Int4, asym>(), w),
+      LOWBIT_RATE_ROW("int4 sym L2.4 grid g128", 0.01029, 0.0192, uniform<Int4>(gptq), w, LpGrid{.p = 2.4f}),
+      LOWBIT_RATE_ROW("int4 sym L2 grid g128", 0.01017, 0.0190, uniform<Int4>(gptq), w, LpGrid{.p = 2.0f}),
+      LOWBIT_RATE_ROW("int5 sym s1 g128", 2.99e-3, 5.67e-3, uniform<Int5>(), w),
+      LOWBIT_RATE_ROW("int6 sym s1 g128", 7.02e-4, 1.33e-3, uniform<Int6>(), w),
+      LOWBIT_RATE_ROW("int7 sym s1 g128", 1.70e-4, 3.22e-4, uniform<Int7>(), w),
+      LOWBIT_RATE_ROW("int8 sym s1 g128", 4.17e-5, 7.97e-5, uniform<Int8>(), w),
+      LOWBIT_RATE_ROW("mxfp4 floor", 0.01322, 0.01592, mx<E2M1>(MxScaleRule::floor), w),
+      LOWBIT_RATE_ROW("mxfp4 rceil", 0.01336, 0.01740, mx<E2M1>(MxScaleRule::rceil), w),
+      LOWBIT_RATE_ROW("mxfp4 even", 0.01256, 0.01526, mx<E2M1>(MxScaleRule::even), w),
+      LOWBIT_RATE_ROW("mxfp6 e2m3 floor", 8.05e-4, 9.32e-4, mx<E2M3>(MxScaleRule::floor), w),
+      LOWBIT_RATE_ROW("mxfp6 e3m2 floor", 2.89e-3, 3.01e-3, mx<E3M2>(MxScaleRule::floor), w),
+      LOWBIT_RATE_ROW_AVERAGED("mxfp8 e4m3 floor", 8.56e-4, 9.77e-4, mx<E4M3FN>(MxScaleRule::floor), w),
+      LOWBIT_RATE_ROW("mxfp8 e4m3 rceil", 7.05e-4, 6.97e-4, mx<E4M3FN>(MxScaleRule::rceil), w),
+      LOWBIT_RATE_ROW("mxfp8 e5m2 floor", 2.89e-3, 3.01e-3, mx<E5M2>(MxScaleRule::floor), w),
+      LOWBIT_RATE_ROW("mxint8", 6.83e-5, 1.01e-4, mx<MxInt8>(MxScaleRule::floor), w),
+      LOWBIT_RATE_ROW("nvfp4", 0.00905, 0.00861, detail::nvfp4(Nvfp4Rule::six), w),
+      LOWBIT_RATE_ROW("nvfp4 four over six", 0.00756, 0.00764, detail::nvfp4(Nvfp4Rule::four_over_six), w),
+      LOWBIT_RATE_ROW("nf4 f32 g64", 0.00846, 0.01074, Scaled<NF4, float, 64>{}, w),
+      LOWBIT_RATE_ROW("nf4 f32 g32", 0.00761, 0.00872, Scaled<NF4, float, 32>{}, w),
+      RateRow{"nf4 f32 g64, 81 clips", 0.00724, 0.00944,
+              [](std::span<const float> w) { return clipped_distortion(Scaled<NF4, float, 64>{}, w, 64); }},
+      LOWBIT_RATE_ROW("nf4 double-quantized g64", 0.0, 0.0, DoubleQuantized<NF4>{}, w),
+      LOWBIT_RATE_ROW("bnb fp4 f32 g64", 0.0149, 0.0, Scaled<BnbFp4, float, 64>{}, w),
+      LOWBIT_RATE_ROW("dynamic8 f32 g256", 1.17e-4, 1.67e-4, Scaled<Dynamic8, float, 256>{}, w),
+      LOWBIT_RATE_ROW_AVERAGED("dynamic8 f32 g2048", 1.55e-4, 2.42e-4, Scaled<Dynamic8, float, 2048>{}, w),
+      LOWBIT_RATE_ROW("dint4 g128", 0.01335, 0.0184, Scaled<DInt<4>>{}, w),
+      LOWBIT_RATE_ROW("e2m1 ue4m3 g16, one level", 0.00907, 0.0, Scaled<E2M1, UE4M3, 16>{}, w),
+      LOWBIT_RATE_ROW("e2m1 ue5m3 g16, one level", 0.00907, 0.0, Scaled<E2M1, UE5M3, 16>{}, w),
+      LOWBIT_RATE_ROW("binary", 0.3638, 0.5009, BinaryScaled<1, float, per_tensor>{}, w),
+      LOWBIT_RATE_ROW("binary, two planes g128", 0.0, 0.0, BinaryScaled<2>{}, w),
+      LOWBIT_RATE_ROW("ternary absmean", 0.2638, 0.394, detail::ternary(TernaryRule::absmean, false), w),
+      LOWBIT_RATE_ROW("ternary absmean + LS", 0.2132, 0.318, detail::ternary(TernaryRule::absmean, true), w),
+      LOWBIT_RATE_ROW("ternary absmedian", 0.3189, 0.511, detail::ternary(TernaryRule::absmedian, false), w),
+      LOWBIT_RATE_ROW("ternary absmedian + LS", 0.2284, 0.360, detail::ternary(TernaryRule::absmedian, true), w),
+      LOWBIT_RATE_ROW("ternary optimal", 0.1901, 0.2645, detail::ternary(TernaryRule::optimal, true), w),
+      LOWBIT_RATE_ROW("phase {1, i, -1, -i}", 0.3643, 0.438, PhaseScaled<1, float, per_tensor>{}, w),
+      LOWBIT_RATE_ROW("phase, two stages", 0.1306, 0.185, PhaseScaled<2, float, per_tensor>{}, w),
+      LOWBIT_RATE_ROW("twin log 4 g1024", 0.0, 0.0, TwinLog<4>{}, w),
+  };
+}
+
+}  // namespace lowbit::test
