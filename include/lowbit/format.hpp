@@ -3,10 +3,10 @@
 
 /// format: what one code means. A format is a finite set of points with `encode` (a nearest point's code) and `decode`
 /// (the code's point); it knows no scale, no bit layout and no matrix. One format per file; its head comment is its
-/// specification. Formats of one dimension and at most 256 codes have `levels`, their points by code, and `largest`, the
-/// largest finite magnitude among them; Int needs no table, and formats that are values (a learned exponent, a zero
-/// point) give their points by decode alone. E8M0, UE4M3 and UE5M3 are what scales are stored in: small floats beside f16
-/// and bf16.
+/// specification. Formats of one dimension and at most 256 codes have `levels`, their points by code, and `largest`,
+/// the largest finite magnitude among them; Int needs no table, and formats that are values (a learned exponent, a zero
+/// point) give their points by decode alone. E8M0, UE4M3 and UE5M3 are what scales are stored in: small floats beside
+/// f16 and bf16.
 
 #include "lowbit/format/apot.hpp"
 #include "lowbit/format/binary.hpp"

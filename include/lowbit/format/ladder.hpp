@@ -13,8 +13,8 @@
 
 namespace lowbit::detail {
 
-/// The largest float that is nearer to `lower` than to `upper`, or halfway. The midpoint is taken in double, where the sum
-/// of two floats of a table is exact.
+/// The largest float that is nearer to `lower` than to `upper`, or halfway. The midpoint is taken in double, where the
+/// sum of two floats of a table is exact.
 constexpr float last_below_midpoint(float lower, float upper) noexcept {
   const double middle = 0.5 * (static_cast<double>(lower) + static_cast<double>(upper));
   const auto f = static_cast<float>(middle);
