@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "lowbit/quantizer/nearest.hpp"
 
+#include "lowbit/format/nf4.hpp"
+#include "lowbit/quantizer/mx.hpp"
+#include "lowbit/quantizer/nvfp4.hpp"
+#include "lowbit/quantizer/scaled.hpp"
+
 #include "support/layer.hpp"
 
 namespace lowbit::bench {
 namespace {
 
+/// Rows: quantize/<type>/<isa>/<search>/16x4096/cache. One matrix of 16 × 4096 Gaussian weights is rounded again and again,
+/// packing included. Gw: 10^9 weights a second.
 template <class Q>
-void nearest(benchmark::State& state, const ScaleSearch& search) {
+void quantize(benchmark::State& state, const ScaleSearch& search) {
   const std::size_t rows = 16, cols = 4096;
   Rng rng(1);
   std::vector<float> w(rows * cols), back(rows * cols);
@@ -28,19 +35,32 @@ void nearest(benchmark::State& state, const ScaleSearch& search) {
 }
 
 template <class Q>
-void both() {
-  const std::string name = quantizer_name<Q>();
-  benchmark::RegisterBenchmark(("nearest/" + name + "/scalar/16x4096/cache").c_str(),
-                               [](benchmark::State& s) { nearest<Q>(s, AbsMax{}); })
-      ->Unit(benchmark::kMillisecond);
-  benchmark::RegisterBenchmark(("nearest_grid2/" + name + "/scalar/16x4096/cache").c_str(),
-                               [](benchmark::State& s) { nearest<Q>(s, LpGrid{.p = 2.0f}); })
+void row(const char* name, const ScaleSearch& search) {
+  const std::string isa = detail::HasLanes<Q> ? isa::native::name : isa::scalar::name;
+  benchmark::RegisterBenchmark(("quantize/" + quantizer_name<Q>() + "/" + isa + "/" + name + "/16x4096/cache").c_str(),
+                               [search](benchmark::State& s) { quantize<Q>(s, search); })
       ->Unit(benchmark::kMillisecond);
 }
 
+template <class Q>
+void rows() {
+  row<Q>("absmax", AbsMax{});
+  row<Q>("lp2", LpGrid{.p = 2.0f});
+  row<Q>("lp2.4", LpGrid{});
+  row<Q>("golden", GoldenSection{});
+}
+
 const bool registered = [] {
-  both<W4>();
-  both<W4Asym32>();
+  rows<W4>();
+  rows<Uniform<Int4, UniformOptions{.zero_point = ZeroPoint::integer}>>();
+  row<W8>("absmax", AbsMax{});
+  row<Uniform<Int8, UniformOptions{.zero_point = ZeroPoint::integer}>>("absmax", AbsMax{});
+  row<W4>("pct99.9", Percentile{});
+  row<Uniform<Int4, UniformOptions{.zero_point = ZeroPoint::real}>>("hqq", Hqq{});
+  row<W4>("ggml", GgmlSearch{});
+  row<Mxfp4>("absmax", AbsMax{});
+  row<Nvfp4>("absmax", AbsMax{});
+  row<Scaled<NF4, float, 64>>("absmax", AbsMax{});
   return true;
 }();
 

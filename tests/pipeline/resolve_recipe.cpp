@@ -38,6 +38,12 @@ TEST_CASE("recipe: modifiers choose the stored type", "[pipeline][recipe]") {
   CHECK(resolved("bf16").storage == "bf16");
 }
 
+TEST_CASE("recipe: a scale search stands where it can search", "[pipeline][recipe]") {
+  for (const char* text : {"rtn:int4:lp2", "gptq:int4:hfull", "rtn:int4:asym:pct99.9", "rtn:int4:asymreal:hqq",
+                           "rtn:int8:kl:grow", "rtn:int8:kl:gtensor", "rtn:int4:hgolden", "rtn:int4:ggml"})
+    CHECK_FALSE(resolved(text).scale_search.empty());
+}
+
 TEST_CASE("recipe: every stored type in the list can be asked for by name", "[pipeline][recipe]") {
   const auto words = pipeline::format_words();
   for (const auto* codec : pipeline::all_codecs()) {
@@ -58,9 +64,11 @@ TEST_CASE("recipe: formats and modifiers that do not exist together are refused,
   const std::pair<const char*, const char*> refused[] = {
       {"rtn:int1", "'int1'"},       {"rtn:int9", "'int9'"},       {"rtn:int44", "'int44'"},
       {"rtn:INT4", "'INT4'"},       {"rtn:q4_0:g32", "'g…'"},     {"rtn:q4_0:asym", "'asym'"},
-      {"rtn:q8_0:scale_f32", "'scale_f32'"}, {"rtn:q8_0:lp2", "'lp'"}, {"rtn:q9_9", "'q9_9'"},
+      {"rtn:q8_0:scale_f32", "'scale_f32'"}, {"rtn:q8_0:lp2", "'lp2'"}, {"rtn:q9_9", "'q9_9'"},
       {"rtn:q4_0:s1", "'s1 … s4'"}, {"rtn:int4:scale_f64", "'scale_f64'"},
       {"rtn:int4:asymreal:scale_bf16", "'asymreal'"},
+      {"rtn:int4:hqq", "'hqq'"},    {"rtn:int4:asym:hqq", "'hqq'"}, {"rtn:int8:kl", "'kl'"},
+      {"rtn:int8:kl:g64", "'kl'"},  {"rtn:q8_0:golden", "'golden'"},
   };
   for (const auto& [text, word] : refused) {
     const auto spec = pipeline::parse_recipe(text);

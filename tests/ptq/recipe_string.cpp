@@ -29,7 +29,7 @@ TEST_CASE("recipe string: a rounding and a format are enough", "[ptq][recipe]") 
   CHECK(rtn.scale_storage.empty());
   CHECK_FALSE(rtn.group_size.has_value());
   CHECK_FALSE(rtn.rule.has_value());
-  CHECK_FALSE(rtn.searches_scale);
+  CHECK(rtn.scale_search.empty());
   CHECK(rtn.true_sequential);
   CHECK(spec("gptq:int3").rounding == RoundingKind::hessian);
   CHECK(spec("rtn:any_name").format == "any_name");
@@ -41,7 +41,7 @@ TEST_CASE("recipe string: every modifier reaches its field", "[ptq][recipe]") {
   CHECK(all.format == "int3");
   CHECK(all.zero_point == "asym");
   CHECK(all.scale_storage == "bf16");
-  CHECK(all.searches_scale);
+  CHECK(all.scale_search == "hlp2.4");
   CHECK(all.group_size == 64);
   CHECK(all.hessian.act_order);
   CHECK(all.hessian.static_groups);
@@ -65,6 +65,19 @@ TEST_CASE("recipe string: every modifier reaches its field", "[ptq][recipe]") {
   CHECK(spec("rtn:int4:sym:s2").rule == SymmetricRule::gptq);
   CHECK(spec("rtn:int4:s3").rule == SymmetricRule::narrow);
   CHECK(spec("rtn:int4:s4:g32").rule == SymmetricRule::signed_max);
+}
+
+TEST_CASE("recipe string: every scale search has a word", "[ptq][recipe]") {
+  const auto search = [](const char* text) { return spec(text).hessian.scale; };
+  CHECK(std::get<Percentile>(search("rtn:int4:pct99.9")).percent == 99.9f);
+  CHECK(std::get<Percentile>(search("rtn:int4:pct100")).percent == 100.0f);
+  CHECK_FALSE(std::get<GoldenSection>(search("rtn:int4:golden")).weighted);
+  CHECK(std::get<GoldenSection>(search("gptq:int4:hgolden")).weighted);
+  CHECK(std::holds_alternative<HessianFull>(search("gptq:int4:hfull")));
+  CHECK(std::holds_alternative<KlEntropy>(search("rtn:int8:kl:gtensor")));
+  CHECK(std::holds_alternative<Hqq>(search("rtn:int4:asymreal:hqq")));
+  CHECK(std::holds_alternative<GgmlSearch>(search("rtn:int4:ggml")));
+  CHECK(spec("rtn:int4:golden").scale_search == "golden");
 }
 
 TEST_CASE("recipe string: floats name their stored types", "[ptq][recipe]") {
@@ -97,6 +110,12 @@ TEST_CASE("recipe string: what means nothing is refused, naming the word", "[ptq
       {"rtn:int4:lp-2", "'lp-2'"},
       {"rtn:int4:lpnan", "'lpnan'"},
       {"rtn:int4:lp2:hlp2", "'hlp2'"},
+      {"rtn:int4:golden:kl", "'kl'"},
+      {"rtn:int4:pct", "'pct'"},
+      {"rtn:int4:pct49", "'pct49'"},
+      {"rtn:int4:pct101", "'pct101'"},
+      {"rtn:int4:pctnan", "'pctnan'"},
+      {"rtn:int4:lp17", "'lp17'"},
       {"rtn:int4:act_order", "'act_order'"},
       {"rtn:int4:cd2", "'cd2'"},
       {"rtn:int4:damp0.1", "'damp0.1'"},

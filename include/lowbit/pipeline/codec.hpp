@@ -41,6 +41,8 @@ class Codec {
   virtual ~Codec() = default;
   virtual std::string storage_name() const = 0;
   virtual CodecTraits traits() const = 0;
+  /// Whether a scale search does more for this type than take the extremes of every group.
+  virtual bool search_applies(const ScaleSearch& search) const = 0;
   /// Runs the compile-time recipe that the spec names on W [out × in].
   virtual Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W,
                                             const calib::Moments& moments, Executor& executor) const = 0;
@@ -64,6 +66,8 @@ class CodecFor final : public Codec {
     if constexpr (!has_dynamic_group) traits.fixed_group = Q::group_size;
     return traits;
   }
+
+  bool search_applies(const ScaleSearch& search) const override { return lowbit::search_applies<Q>(search); }
 
   Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W, const calib::Moments& moments,
                                     Executor& executor) const override {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "lowbit/pipeline/stored_types.hpp"
@@ -18,7 +19,7 @@ inline std::vector<std::string> format_words() {
   for (const Codec* codec : all_codecs()) {
     std::string name = codec->storage_name();
     if (name.starts_with("gguf_")) {
-      name = name.substr(5);
+      if (!find_codec(name.substr(5))) name = name.substr(5);  // mxfp4 and nvfp4 are other types than GGUF's
     } else {
       for (std::string_view end : {"_f16", "_bf16", "_f32", "_ue4m3", "_ue5m3", "_e8m0"})
         if (name.ends_with(end)) name.resize(name.size() - end.size());
@@ -63,13 +64,19 @@ inline Result<ptq::RecipeSpec> resolve(ptq::RecipeSpec spec) {
   if (spec.group_size && traits.fixed_group != 0)
     return fail("g…", "does not apply: " + spec.format + " fixes its own groups");
   if (spec.rule && !traits.symmetric_rule) return fail("s1 … s4", "do not apply to " + spec.format);
-  if (spec.searches_scale && !traits.range_search)
-    return fail("lp", "does not apply: " + spec.format + " chooses its own scales");
+  if (!spec.scale_search.empty() && !codec->search_applies(spec.hessian.scale))
+    return fail(spec.scale_search,
+                "does not apply: " + (traits.range_search ? codec->storage_name() + " has nothing that it could search"
+                                                          : spec.format + " chooses its own scales"));
   if (spec.rounding == ptq::RoundingKind::hessian && !traits.hessian_rounding)
     return fail("gptq", "rounds scalar formats only, and " + spec.format + " is none");
   spec.storage = codec->storage_name();
   spec.group_size = traits.fixed_group != 0 ? traits.fixed_group : spec.group_size.value_or(128);
   spec.rule = spec.rule.value_or(SymmetricRule::gptq);
+  if (const auto* entropy = std::get_if<KlEntropy>(&spec.hessian.scale);
+      entropy != nullptr && *spec.group_size < entropy->min_size)
+    return fail(spec.scale_search, "does not apply to groups of fewer than " + std::to_string(entropy->min_size) +
+                                       " weights; say grow or gtensor");
   return spec;
 }
 

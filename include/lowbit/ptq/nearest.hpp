@@ -6,7 +6,7 @@
 namespace lowbit::ptq {
 
 /// Rounding to nearest (RTN): every weight to the nearest point of its group's grid, inputs ignored, except that a
-/// weighted scale search takes diag H as its importance.
+/// weighted scale search takes diag H as its importance, and HessianFull H itself.
 ///
 ///   W  [out × in]   H  [in × in] or without tokens
 /// Errors   not_finite, shape_mismatch.   Cost  O(out · in) times the passes of the search.
@@ -19,10 +19,11 @@ struct NearestRounding {
     LOWBIT_CHECK(detail::check_problem(W, H));
     const Matrix contiguous = W;  // the span below needs rows without gaps
     const std::vector<float> importance = detail::importance_of(H);
+    const MatrixD mean = H.tokens() != 0 ? H.mean() : MatrixD();
     auto rounded = quantize_nearest(q, std::span(contiguous.data(), static_cast<std::size_t>(contiguous.size())),
                                     static_cast<std::size_t>(W.rows()), static_cast<std::size_t>(W.cols()), scale,
-                                    importance);
-    if (rounded) detail::measure(W, H.tokens() != 0 ? H.mean() : MatrixD(), *rounded, context);
+                                    importance, H.tokens() != 0 ? mean.data() : nullptr);
+    if (rounded) detail::measure(W, mean, *rounded, context);
     return rounded;
   }
 };

@@ -22,7 +22,9 @@
 ///              sym, asym (integer zero point), asymreal (real zero point)
 ///              s1 full range, s2 GPTQ's rule, s3 narrow, s4 signed maximum (symmetric scale rules)
 ///              scale_f16, scale_bf16, scale_f32, … (how scales are stored)
-///              lp2.4 (clip search with that exponent), hlp2.4 (the same weighted by diag H)
+///              one scale search: lp2.4 (grid of clips, least error to that exponent), golden (golden sections, squares),
+///              hlp2.4, hgolden (the same weighted by diag H), hfull (least eᵀHe with the group's block of H), pct99.9
+///              (percentile), kl (entropy, large groups), hqq (half-quadratic, asymreal), ggml (least squares as in GGUF)
 ///              act_order, static_groups, damp0.01, block128, cd3 (coordinate-descent sweeps), zero_dead (gptq)
 ///              parallel (gptq: all layers of a block see the same inputs, instead of one after another)
 ///
@@ -41,7 +43,7 @@ struct RecipeSpec {
   std::string scale_storage;              ///< "f16", …, or empty
   std::optional<std::size_t> group_size;
   std::optional<SymmetricRule> rule;
-  bool searches_scale = false;
+  std::string scale_search;               ///< the word that chose hessian.scale, or empty
   HessianRounding hessian{};              ///< hessian.scale serves rounding to nearest too
   bool true_sequential = true;
   std::string text;                       ///< as given
@@ -72,6 +74,30 @@ inline std::vector<std::string_view> split(std::string_view text, char separator
     if (end == std::string_view::npos) return parts;
     begin = end + 1;
   }
+}
+
+/// The scale search that a word names.
+inline std::optional<ScaleSearch> parse_scale_search(std::string_view word) {
+  if (const auto p = number_after<float>(word, "lp")) return LpGrid{.p = *p};
+  if (const auto p = number_after<float>(word, "hlp")) return LpGrid{.p = *p, .weighted = true};
+  if (const auto percent = number_after<float>(word, "pct")) return Percentile{.percent = *percent};
+  if (word == "golden") return GoldenSection{};
+  if (word == "hgolden") return GoldenSection{.weighted = true};
+  if (word == "hfull") return HessianFull{};
+  if (word == "kl") return KlEntropy{};
+  if (word == "hqq") return Hqq{};
+  if (word == "ggml") return GgmlSearch{};
+  return std::nullopt;
+}
+
+/// What is wrong with a search's numbers, or nothing.
+inline std::string_view bad_scale_search(const ScaleSearch& search) {
+  if (const auto* grid = std::get_if<LpGrid>(&search); grid != nullptr && !(grid->p > 0.0f && grid->p <= 16.0f))
+    return "needs an exponent above 0, at most 16";
+  if (const auto* clip = std::get_if<Percentile>(&search);
+      clip != nullptr && !(clip->percent >= 50.0f && clip->percent <= 100.0f))
+    return "needs a percentile of 50 to 100";
+  return {};
 }
 
 }  // namespace detail
@@ -107,7 +133,7 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     const auto damp = detail::number_after<double>(word, "damp");
     const auto block = detail::number_after<std::size_t>(word, "block");
     const auto sweeps = detail::number_after<int>(word, "cd");
-    const auto plain_p = detail::number_after<float>(word, "lp"), weighted_p = detail::number_after<float>(word, "hlp");
+    const auto scale = detail::parse_scale_search(word);
     if (group || word == "grow" || word == "gtensor") {
       kind = "group size";
       if (group && (*group == 0 || *group >= per_tensor)) return fail(word, "must be at least g1");
@@ -121,12 +147,11 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     } else if (word.starts_with("scale_") && word.size() > 6) {
       kind = "scale storage";
       spec.scale_storage = word.substr(6);
-    } else if (plain_p || weighted_p) {
+    } else if (scale) {
       kind = "scale search";
-      const float p = plain_p ? *plain_p : *weighted_p;
-      if (!(p > 0.0f && p <= 16.0f)) return fail(word, "needs an exponent above 0, at most 16");
-      spec.searches_scale = true;
-      spec.hessian.scale = LpGrid{.p = p, .weighted = weighted_p.has_value()};
+      if (const std::string_view why = detail::bad_scale_search(*scale); !why.empty()) return fail(word, why);
+      spec.scale_search = word;
+      spec.hessian.scale = *scale;
     } else if (word == "act_order" || word == "static_groups" || damp || block || sweeps || word == "zero_dead" ||
                word == "parallel") {
       if (spec.rounding != RoundingKind::hessian) return fail(word, "needs gptq");
@@ -149,7 +174,8 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
       }
     } else {
       return fail(word, "is no modifier; choose from gN grow gtensor, sym asym asymreal, s1 s2 s3 s4, scale_f16 "
-                        "scale_bf16 scale_f32 …, lpP hlpP, act_order static_groups dampX blockN cdN zero_dead parallel");
+                        "scale_bf16 scale_f32 …, lpP hlpP golden hgolden hfull pctP kl hqq ggml, "
+                        "act_order static_groups dampX blockN cdN zero_dead parallel");
     }
     if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
       return fail(word, "says the " + std::string(kind) + " a second time");

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lowbit/core/result.hpp"
+#include "lowbit/quantizer/group_passes.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 #include "lowbit/quantizer/scale_search.hpp"
 
@@ -17,6 +18,7 @@ namespace lowbit {
 
 /// The first element that is NaN or infinite, as an error with its row, column and value.
 inline std::optional<Error> find_not_finite(std::span<const float> row_major, std::size_t cols) {
+  if (detail::all_finite(row_major)) return std::nullopt;
   for (std::size_t i = 0; i < row_major.size(); ++i)
     if (!std::isfinite(row_major[i]))
       return Error{.code = Errc::not_finite,
@@ -36,24 +38,15 @@ inline Error scale_overflow(std::size_t row, std::size_t column, double scale) {
                .value = scale};
 }
 
-template <Quantizer Q>
-bool params_finite(const typename Q::params_type& p) noexcept {
-  if constexpr (requires { p.scale; }) return std::isfinite(p.scale);
-  if constexpr (requires { p.finite(); }) return p.finite();
-  return true;
-}
-
 /// The largest magnitude of every group of a matrix, numbered by Groups::index.
 inline std::vector<float> group_maxima(std::span<const float> row_major, const Groups& groups, std::size_t rows,
                                        std::size_t cols) {
   std::vector<float> maxima(groups.total(), 0.0f);
   for (std::size_t r = 0; r < rows; ++r)
     for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
+      const std::size_t begin = groups.begin(g), size = groups.end(g) - begin;
       float& most = maxima[groups.index(r, g)];
-      for (std::size_t c = groups.begin(g); c < groups.end(g); ++c) {
-        const float a = std::fabs(row_major[r * cols + c]);
-        most = a > most ? a : most;
-      }
+      most = std::max(most, detail::extremes(row_major.subspan(r * cols + begin, size)).magnitude());
     }
   return maxima;
 }
@@ -65,41 +58,19 @@ inline float mean_square(std::span<const float> row) noexcept {
   return row.empty() ? 0.0f : static_cast<float>(sum / static_cast<double>(row.size()));
 }
 
-namespace detail {
-
-/// Codes of one group: group.size() weights to ceil(size / dim) codes, the last one's missing weights being zeros.
-template <Quantizer Q>
-void quantize_group(const Q& q, std::span<const float> group, const typename Q::params_type& params,
-                    std::span<typename Q::format_type::code_type> codes) noexcept {
-  constexpr std::size_t dim = Q::format_type::dim;
-  for (std::size_t begin = 0; begin < group.size();) {
-    const std::size_t end = std::min(group.size(), begin + std::min(group.size(), point_columns<Q>));
-    const auto point = point_params(q, params, begin);
-    std::size_t c = begin;
-    for (; c + dim <= end; c += dim)
-      codes[c / dim] = q.quantize(std::span<const float, dim>(group.data() + c, dim), point);
-    if (c < end) {
-      float last[dim] = {};
-      std::copy(group.begin() + static_cast<std::ptrdiff_t>(c), group.begin() + static_cast<std::ptrdiff_t>(end), last);
-      codes[c / dim] = q.quantize(std::span<const float, dim>(last, dim), point);
-    }
-    begin = end;
-  }
-}
-
-}  // namespace detail
-
 /// Rounds every weight to the nearest point of its group's grid.
 ///
 ///   row_major   rows · cols finite floats
 ///   importance  empty, or cols weights for searches that use them
+///   hessian     null, or [cols × cols], symmetric, row after row, for searches that use it
 ///
 /// Errors   not_finite (names row and column; also a scale that overflows its storage).
 /// Cost     O(rows · cols) times the passes of the scale search; scratch: one row of codes.
 template <Quantizer Q>
 Result<QuantizedMatrix<Q>> quantize_nearest(const Q& q, std::span<const float> row_major, std::size_t rows,
                                             std::size_t cols, const ScaleSearch& search = AbsMax{},
-                                            std::span<const float> importance = {}) {
+                                            std::span<const float> importance = {},
+                                            const double* hessian = nullptr) {
   constexpr std::size_t dim = Q::format_type::dim;
   LOWBIT_EXPECTS(row_major.size() == rows * cols, "the data holds rows × cols floats");
   LOWBIT_EXPECTS(importance.empty() || importance.size() == cols, "importance holds one weight per column");
@@ -116,17 +87,20 @@ Result<QuantizedMatrix<Q>> quantize_nearest(const Q& q, std::span<const float> r
     if (!params_finite<Q>(shared)) return scale_overflow(0, 0, 0.0);
     out.set_params(0, 0, shared);
   }
+  const PackedView<Q> view = out.view();
   for (std::size_t r = 0; r < rows; ++r) {
     const auto row = row_major.subspan(r * cols, cols);
     const float square = WeightedFitting<Q> && !importance.empty() ? mean_square(row) : 0.0f;
     for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
       const std::size_t begin = groups.begin(g), size = groups.end(g) - begin;
-      const Q here = out.view().group_quantizer(r, g);
+      const Q here = view.group_quantizer(r, g);
       auto params = shared;
       if (!groups.shared_by_rows()) {
         params = fit_scale(search, here, row.subspan(begin, size),
                            {.importance = importance.empty() ? importance : importance.subspan(begin, size),
-                            .row_mean_square = square});
+                            .row_mean_square = square,
+                            .hessian = hessian == nullptr ? nullptr : hessian + begin * (cols + 1),
+                            .hessian_stride = cols});
         if (!params_finite<Q>(params)) return scale_overflow(r, begin, std::numeric_limits<double>::infinity());
         out.set_params(r, g, params);
       }
