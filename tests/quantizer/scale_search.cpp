@@ -30,7 +30,9 @@ const ScaleSearch every_search[] = {AbsMax{},
                                     KlEntropy{.min_size = 1},
                                     HessianFull{},
                                     Hqq{},
-                                    GgmlSearch{}};
+                                    GgmlSearch{},
+                                    ClosedForm{},
+                                    ClosedForm{.distribution = ClosedForm::Distribution::laplace}};
 
 using searched = std::tuple<
     test::Grid<Int2, 32, ZeroPoint::none, ScaleStorage::f16>, test::Grid<Int4, 32, ZeroPoint::none, ScaleStorage::f32>,

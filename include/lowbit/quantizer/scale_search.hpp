@@ -8,6 +8,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/quantizer/concept.hpp"
 #include "lowbit/quantizer/scale_search/absmax.hpp"
+#include "lowbit/quantizer/scale_search/closed_form.hpp"
 #include "lowbit/quantizer/scale_search/ggml_search.hpp"
 #include "lowbit/quantizer/scale_search/golden_section.hpp"
 #include "lowbit/quantizer/scale_search/hessian_full.hpp"
@@ -27,7 +28,7 @@
 namespace lowbit {
 
 using ScaleSearch = std::variant<AbsMax, LpGrid, GoldenSection, Percentile, KlEntropy, HessianFull, Hqq,
-                                 GgmlSearch>;
+                                 GgmlSearch, ClosedForm>;
 
 /// Parameters of one group.
 template <Quantizer Q>
