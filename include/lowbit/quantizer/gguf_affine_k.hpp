@@ -37,6 +37,7 @@ struct GgufAffineK : GgufCodes<Self, GgufSubPoint> {
   using point_type = GgufSubPoint;
 
   params_type fit(std::span<const float> group) const noexcept {
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     float weights[group_size];
     for (std::size_t first = 0; first < group.size(); first += Sub)
       Self::weigh(group.subspan(first, group.size() - first < Sub ? group.size() - first : Sub), weights + first);
@@ -62,6 +63,7 @@ struct GgufAffineK : GgufCodes<Self, GgufSubPoint> {
   }
   params_type fit(std::span<const float> group, const FitContext& context) const noexcept {
     if (context.importance.empty()) return fit(group);
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     float weights[group_size];
     const float variance =
         Self::variances * ggml::sum_of_squares(group) / static_cast<float>(group.empty() ? 1 : group.size());

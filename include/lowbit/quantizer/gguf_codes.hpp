@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "lowbit/core/contract.hpp"
 #include "lowbit/core/float16.hpp"
 #include "lowbit/core/round.hpp"
 #include "lowbit/quantizer/concept.hpp"

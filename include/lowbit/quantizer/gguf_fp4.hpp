@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "lowbit/core/contract.hpp"
 #include "lowbit/format/e8m0.hpp"
 #include "lowbit/format/minifloat.hpp"
 #include "lowbit/pack/split_nibbles.hpp"
@@ -117,6 +118,7 @@ struct GgufNvfp4 : detail::GgufCodes<GgufNvfp4, detail::GgufFp4Point> {
   }
 
   params_type fit(std::span<const float> group) const noexcept {
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     params_type p{{}, tensor_scale};
     for (std::size_t first = 0; first < group.size(); first += sub_group) {
       const std::size_t rest = group.size() - first;

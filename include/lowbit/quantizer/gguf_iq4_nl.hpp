@@ -33,6 +33,7 @@ struct GgufIq4Nl : detail::GgufScaled<GgufIq4Nl> {
   params_type fit(std::span<const float> group) const noexcept {
     const float m = ggml::extreme(group);
     if (std::fabs(m) < ggml::vanishing) return {};
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     float weights[group_size];
     for (std::size_t i = 0; i < group.size(); ++i) weights[i] = group[i] * group[i];
     const float inverse = 1.0f / (m / -127.0f);
@@ -43,6 +44,7 @@ struct GgufIq4Nl : detail::GgufScaled<GgufIq4Nl> {
     return context.importance.empty() ? fit(group) : fit_searched(group, context.importance);
   }
   params_type fit_searched(std::span<const float> group, std::span<const float> importance = {}) const noexcept {
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     float weights[group_size];
     if (importance.empty())
       for (std::size_t i = 0; i < group.size(); ++i) weights[i] = group[i] * group[i];

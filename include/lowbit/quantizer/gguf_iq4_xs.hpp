@@ -44,6 +44,7 @@ struct GgufIq4Xs : detail::GgufCodes<GgufIq4Xs, detail::GgufScale> {
   params_type fit(std::span<const float> group) const noexcept { return fit(group, {}); }
   params_type fit(std::span<const float> group, const FitContext& context) const noexcept {
     if (group.empty()) return {};
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     float weights[group_size];
     if (context.importance.empty())
       for (std::size_t i = 0; i < group.size(); ++i) weights[i] = group[i] * group[i];

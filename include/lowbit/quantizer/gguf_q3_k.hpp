@@ -39,6 +39,7 @@ struct GgufQ3K : detail::GgufSymmetricK<GgufQ3K, 3> {
   }
   params_type fit(std::span<const float> group, const FitContext& context) const noexcept {
     if (context.importance.empty()) return fit(group);
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     float weights[group_size];
     const float mean = group.empty() ? 0.0f : ggml::sum_of_squares(group) / static_cast<float>(group.size());
     ggml::importance_weights(group, context.importance, 2.0f * mean, weights);

@@ -30,6 +30,7 @@ struct GgufSymmetric : GgufScaled<Self> {
   }
   GgufScale fit(std::span<const float> group, const FitContext& context) const noexcept {
     if (context.importance.empty()) return fit(group);
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     float weights[group_size];
     const float mean = ggml::mean_square(group, context.row_mean_square);
     ggml::importance_weights(group, context.importance, mean, weights);

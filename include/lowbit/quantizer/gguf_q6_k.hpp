@@ -31,6 +31,7 @@ struct GgufQ6K : detail::GgufSymmetricK<GgufQ6K, 6> {
 
   params_type fit(std::span<const float> group) const noexcept { return fit(group, {}); }
   params_type fit(std::span<const float> group, const FitContext& context) const noexcept {
+    LOWBIT_ASSERT(group.size() <= group_size, "a group is no larger than a block");
     float squares[group_size];
     for (std::size_t i = 0; i < group.size(); ++i) squares[i] = group[i] * group[i];
     Fits fits;
