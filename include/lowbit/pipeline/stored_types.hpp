@@ -32,7 +32,9 @@ std::vector<const Codec*> uniform_codecs() {
 }
 
 /// GGUF's block types. (A template like its neighbour, so that one source instantiates it.)
-template <class Blocks = TypeList<GgufQ4_0, GgufQ8_0>>
+template <class Blocks = TypeList<GgufQ4_0, GgufQ4_1, GgufQ5_0, GgufQ5_1, GgufQ8_0, GgufQ2K, GgufQ3K, GgufQ4K, GgufQ5K,
+                                 GgufQ6K, GgufIq4Nl, GgufIq4Xs, GgufTq1_0, GgufTq2_0, GgufMxfp4, GgufNvfp4, GgufQ1_0,
+                                 GgufQ2_0>>
 std::vector<const Codec*> gguf_codecs() {
   return codecs_of(Blocks{});
 }
