@@ -58,8 +58,8 @@ int convert(const ConvertRequest& request) {
   if (request.packing != "auto")
     options.packing = request.packing == "dense" ? io::CtPacking::dense : io::CtPacking::padded;
   if (!request.quiet && isatty(STDERR_FILENO) != 0)
-    options.progress = [](std::size_t done, std::size_t total, const std::string& name) {
-      std::fprintf(stderr, done == total ? "\r\033[K" : "\r\033[K%zu/%zu %s", done, total, name.c_str());
+    options.progress = [](std::size_t at, std::size_t total, const std::string& name) {
+      std::fprintf(stderr, at == total ? "\r\033[K" : "\r\033[K%zu/%zu %s", at, total, name.c_str());
       std::fflush(stderr);
     };
   const auto outcome = pipeline::convert_checkpoint(request.input, request.output, *layout, options);

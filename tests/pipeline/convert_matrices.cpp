@@ -161,6 +161,13 @@ TEST_CASE("convert: four-bit floats keep codes and scales, in both spellings of 
     fs::remove_all(dir / "a");
     write_directory(dir / "a", {{"a", io::write_fp4(m).value()}}, config);
     CHECK(std::get<io::Fp4Matrix>(read(dir / "a", "a").matrix) == m);
+    std::vector<std::string> warnings;
+    const auto linear = to_linear(m, "a", warnings).value();  // this library's own type, weight by weight
+    CHECK(linear->description() == (nv ? "nvfp4" : "mxfp4"));
+    const Matrix W = linear->dequantized();
+    for (std::size_t r = 0; r < m.rows; ++r)
+      for (std::size_t c = 0; c < m.cols; ++c)
+        REQUIRE(W(static_cast<Index>(r), static_cast<Index>(c)) == Approx(io::fp4_weight(m, r, c)).epsilon(nv ? 3e-7 : 0.0));
     for (const Layout layout : {Layout::compressed_tensors, Layout::lowbit}) {
       fs::remove_all(dir / "b");
       const auto report = convert_checkpoint(dir / "a", dir / "b", layout).value();
