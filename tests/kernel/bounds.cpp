@@ -21,6 +21,7 @@ void run_between_guards(std::size_t rows, std::size_t cols, bool at_end) {
   const auto codes = edge(w.codes);
   const auto params = edge(w.params);
   const auto zeros = edge(w.zeros);
+  const auto shared = edge(w.shared);
   const auto x = edge(std::span<const float>(layer.x));
   const std::vector<float> nothing(2 * rows), room(rows * cols);
   const auto y = edge(std::span<const float>(nothing));
@@ -29,6 +30,7 @@ void run_between_guards(std::size_t rows, std::size_t cols, bool at_end) {
   const PackedView<Q> guarded{.codes = codes.span(),
                               .params = params.span(),
                               .zeros = zeros.span(),
+                              .shared = shared.span(),
                               .rows = rows,
                               .cols = cols,
                               .quantizer = w.quantizer};
@@ -73,6 +75,7 @@ TEMPLATE_LIST_TEST_CASE("kernels: spans need no alignment beyond their element's
     const PackedView<Q> moved{.codes = std::span<const std::uint8_t>(codes).subspan(shift),
                               .params = std::span<const typename Q::stored_type>(params).subspan(shift),
                               .zeros = std::span<const std::uint8_t>(zeros).subspan(shift),
+                              .shared = w.shared,
                               .rows = 5,
                               .cols = 333,
                               .quantizer = w.quantizer};

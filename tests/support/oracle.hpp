@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "support/gguf_oracle.hpp"
 #include "support/layers.hpp"
 
 /// What the products of a packed matrix are, in double, by a path that shares no code with the kernels: codes are read
@@ -68,6 +69,17 @@ inline double worst_share(std::span<const float> got, const Exact& want) {
   return worst;
 }
 
+/// Doubles every weight of a group: its scale, and where it has one its offset.
+template <class Params>
+void double_scale(Params& p) {
+  if constexpr (requires { p.scale; })
+    p.scale *= 2.0f;
+  else  // NVFP4's scale bytes: an exponent more, or the mantissa of a subnormal doubled
+    for (auto& byte : p.scales) byte = static_cast<std::uint8_t>(std::min(byte < 8 ? 2 * byte : byte + 8, 0x7e));
+  if constexpr (requires { p.offset; }) p.offset *= 2.0f;
+  if constexpr (requires { p.min; }) p.min *= 2.0f;
+}
+
 /// The matrix with the scale of one group of row 0 doubled: the group that weighs most in the product.
 template <class Q>
 QuantizedMatrix<Q> nudge_one_group(const Layer<Q>& layer) {
@@ -85,7 +97,7 @@ QuantizedMatrix<Q> nudge_one_group(const Layer<Q>& layer) {
     }
   }
   auto p = out.group_params(0, heaviest);
-  p.scale *= 2.0f;
+  double_scale(p);
   out.set_params(0, heaviest, p);
   return out;
 }

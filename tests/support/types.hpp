@@ -48,7 +48,7 @@ template <class F, std::size_t G, ZeroPoint Z, ScaleStorage S>
 using Grid = Uniform<F, UniformOptions{.group_size = G, .zero_point = Z, .scale = S}>;
 
 /// Every width, every zero point, every storage of the scale; groups that are usual, odd, shared and set at run time.
-using quantizers = std::tuple<  //
+using uniform_quantizers = std::tuple<  //
     Grid<Int2, 128, ZeroPoint::none, ScaleStorage::f16>, Grid<Int2, 32, ZeroPoint::integer, ScaleStorage::bf16>,
     Grid<Int3, 128, ZeroPoint::integer, ScaleStorage::f16>, Grid<Int3, 5, ZeroPoint::integer, ScaleStorage::f32>,
     Grid<Int4, 128, ZeroPoint::none, ScaleStorage::f16>, Grid<Int4, 32, ZeroPoint::integer, ScaleStorage::f16>,
@@ -59,8 +59,12 @@ using quantizers = std::tuple<  //
     Grid<Int8, dynamic_group, ZeroPoint::integer, ScaleStorage::f32>>;
 
 /// Every block type of GGUF that is decoded here.
-using gguf_quantizers = std::tuple<GgufQ4_0, GgufQ4_1, GgufQ5_0, GgufQ5_1, GgufQ8_0, GgufQ2K, GgufQ3K, GgufQ4K, GgufQ5K, GgufQ6K,
-                                   GgufIq4Nl, GgufIq4Xs, GgufTq1_0, GgufTq2_0, GgufMxfp4, GgufNvfp4, GgufQ1_0, GgufQ2_0>;
+using gguf_quantizers =
+    std::tuple<GgufQ4_0, GgufQ4_1, GgufQ5_0, GgufQ5_1, GgufQ8_0, GgufQ2K, GgufQ3K, GgufQ4K, GgufQ5K, GgufQ6K, GgufIq4Nl,
+               GgufIq4Xs, GgufTq1_0, GgufTq2_0, GgufMxfp4, GgufNvfp4, GgufQ1_0, GgufQ2_0>;
+
+/// What the laws of quantizers and the kernels are checked for.
+using quantizers = decltype(std::tuple_cat(uniform_quantizers{}, gguf_quantizers{}));
 
 /// A quantizer of the list, ready for use: 24 columns to a group where the size is set at run time.
 template <class Q>
