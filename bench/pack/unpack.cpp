@@ -33,11 +33,21 @@ void measure(benchmark::State& state, std::size_t cardinality, bool unpack) {
   state.counters["bpw"] = 8.0 * static_cast<double>(bytes.size()) / static_cast<double>(row);
 }
 
+/// The instruction set that does the work: some layouts have one body for all.
+template <class L>
+constexpr const char* isa_name() {
+  if (requires(std::span<const std::uint8_t> in, std::span<std::uint8_t> out) {
+        L::template pack<isa::native>(in, out);
+      })
+    return isa::native::name;
+  return isa::scalar::name;
+}
+
 template <class L>
 void both(const std::string& layout, std::size_t cardinality) {
   for (const bool unpack : {true, false})
     benchmark::RegisterBenchmark(
-        ((unpack ? "unpack/" : "pack/") + layout + "/" + isa::native::name + "/1x16384/cache").c_str(),
+        ((unpack ? "unpack/" : "pack/") + layout + "/" + isa_name<L>() + "/1x16384/cache").c_str(),
         [=](benchmark::State& state) { measure<L>(state, cardinality, unpack); })
         ->Unit(benchmark::kMicrosecond);
 }

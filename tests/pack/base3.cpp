@@ -32,7 +32,8 @@ TEST_CASE("Trits5: the first code is the lowest digit", "[pack][base3]") {
 
 namespace {
 
-/// Code i of a TQ1_0 block, with the division that the fraction avoids: v is the largest number whose byte is not above.
+/// Code i of a TQ1_0 block, with the division that the fraction avoids: v is the largest number whose byte is not
+/// above.
 unsigned tq1_0_code(const Bytes& block, std::size_t i) {
   const std::size_t at = i < 160 ? i % 32 : i < 240 ? 32 + (i - 160) % 16 : 48 + (i - 240) % 4;
   const std::size_t digit = i < 160 ? i / 32 : i < 240 ? (i - 160) / 16 : (i - 240) / 4;
@@ -50,7 +51,8 @@ std::size_t wrong_in_tq1_0() {
     for (std::uint8_t& c : codes) c = static_cast<std::uint8_t>(rng.below(3));
     pack::GgufTQ1_0::pack<Isa>(codes, block);
     pack::GgufTQ1_0::unpack<Isa>(block, back);
-    for (std::size_t i = 0; i < 256; ++i) wrong += (tq1_0_code(block, i) == codes[i] ? 0 : 1) + (back[i] == codes[i] ? 0 : 1);
+    for (std::size_t i = 0; i < 256; ++i)
+      wrong += (tq1_0_code(block, i) == codes[i] ? 0 : 1) + (back[i] == codes[i] ? 0 : 1);
   }
   for (unsigned v = 0; v < 256; ++v) {
     Bytes block(52, static_cast<std::uint8_t>(v)), codes(256);
@@ -62,7 +64,8 @@ std::size_t wrong_in_tq1_0() {
 
 }  // namespace
 
-TEST_CASE("GgufTQ1_0: digits of the number that the byte is a fraction of, and every byte reads as trits", "[pack][gguf]") {
+TEST_CASE("GgufTQ1_0: digits of the number that the byte is a fraction of, and every byte reads as trits",
+          "[pack][gguf]") {
   CHECK(wrong_in_tq1_0<isa::scalar>() == 0);
   CHECK(wrong_in_tq1_0<isa::native>() == 0);
 }

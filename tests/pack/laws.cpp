@@ -61,8 +61,8 @@ TEMPLATE_LIST_TEST_CASE("layouts: rows of any length come back, whole and by ran
 
     std::vector<Code> padded(bytes.size() / L::bytes_per_block * L::codes_per_block);
     L::unpack(bytes, std::span<Code>(padded));
-    dirty += static_cast<std::size_t>(std::count_if(padded.begin() + static_cast<std::ptrdiff_t>(n), padded.end(),
-                                                    [](Code c) { return c != 0; }));
+    dirty += static_cast<std::size_t>(
+        std::count_if(padded.begin() + static_cast<std::ptrdiff_t>(n), padded.end(), [](Code c) { return c != 0; }));
     for (std::size_t first = 0; first <= n; first += n <= 70 ? 1 : 29)
       for (const std::size_t size : {std::size_t{0}, std::size_t{1}, (n - first) / 2, n - first}) {
         if (first + size > n) continue;

@@ -26,7 +26,8 @@ std::size_t misplaced_on(const CodeOf& code_of, const Bytes& used) {
   L::template pack<Isa>(codes, again);
   std::size_t wrong = 0;
   for (std::size_t i = 0; i < codes.size(); ++i)
-    wrong += codes[i] == code_of(bytes.data() + i / L::codes_per_block * L::bytes_per_block, i % L::codes_per_block) ? 0 : 1;
+    wrong +=
+        codes[i] == code_of(bytes.data() + i / L::codes_per_block * L::bytes_per_block, i % L::codes_per_block) ? 0 : 1;
   for (std::size_t b = 0; b < bytes.size(); ++b)
     wrong += again[b] == (bytes[b] & (used.empty() ? 0xff : used[b % L::bytes_per_block])) ? 0 : 1;
   return wrong;
@@ -34,7 +35,11 @@ std::size_t misplaced_on(const CodeOf& code_of, const Bytes& used) {
 
 template <class L, class CodeOf>
 std::size_t misplaced(const CodeOf& code_of, const Bytes& used = {}) {
-  return misplaced_on<L, isa::scalar>(code_of, used) + misplaced_on<L, isa::native>(code_of, used);
+  std::size_t wrong = misplaced_on<L, isa::scalar>(code_of, used) + misplaced_on<L, isa::native>(code_of, used);
+#if LOWBIT_HAS_AVX2
+  wrong += misplaced_on<L, isa::avx2>(code_of, used);
+#endif
+  return wrong;
 }
 
 template <int Bits>
@@ -88,9 +93,11 @@ TEST_CASE("WordPadded: code i takes bits i·b to (i+1)·b of a word, the top bit
   check_word_padded<8>({});
 }
 
-TEST_CASE("WordPadded: the same bytes as Dense for 1, 2, 4 and 8 bits, others for 3, 5, 6 and 7", "[pack][word_padded]") {
+TEST_CASE("WordPadded: the same bytes as Dense for 1, 2, 4 and 8 bits, others for 3, 5, 6 and 7",
+          "[pack][word_padded]") {
   const auto same = []<int Bits>() {
-    Bytes codes(840, 1), padded(pack::row_bytes<pack::WordPadded<Bits>>(840)), dense(pack::row_bytes<pack::Dense<Bits>>(840));
+    Bytes codes(840, 1), padded(pack::row_bytes<pack::WordPadded<Bits>>(840)),
+        dense(pack::row_bytes<pack::Dense<Bits>>(840));
     pack::pack_row<pack::WordPadded<Bits>>(std::span<const std::uint8_t>(codes), padded);
     pack::pack_row<pack::Dense<Bits>>(std::span<const std::uint8_t>(codes), dense);
     padded.resize(dense.size());
@@ -122,7 +129,8 @@ TEST_CASE("BitPlanes: plane k is bit k of every code, and planes are nested", "[
 }
 
 TEST_CASE("HighNibbleFirst: the first of two codes is in the high nibble", "[pack][high_nibble_first]") {
-  CHECK(misplaced<pack::HighNibbleFirst>([](const std::uint8_t* b, std::size_t i) { return i == 0 ? b[0] >> 4 : b[0] & 15; }) == 0);
+  CHECK(misplaced<pack::HighNibbleFirst>(
+            [](const std::uint8_t* b, std::size_t i) { return i == 0 ? b[0] >> 4 : b[0] & 15; }) == 0);
   Bytes bytes(2);
   pack::pack_row<pack::HighNibbleFirst>(std::span<const std::uint8_t>(Bytes{0x7, 0xa, 0xf}), bytes);
   CHECK(bytes == Bytes{0x7a, 0xf0});
@@ -138,9 +146,8 @@ TEST_CASE("SignedBytes: a code less 128 is the byte in two's complement", "[pack
 
 TEST_CASE("SplitNibbles: byte j of a block holds code j low and code j + half high", "[pack][split_nibbles]") {
   const auto halves = []<std::size_t N>() {
-    return misplaced<pack::SplitNibbles<N>>([](const std::uint8_t* b, std::size_t i) {
-      return i < N / 2 ? b[i] & 15 : b[i - N / 2] >> 4;
-    });
+    return misplaced<pack::SplitNibbles<N>>(
+        [](const std::uint8_t* b, std::size_t i) { return i < N / 2 ? b[i] & 15 : b[i - N / 2] >> 4; });
   };
   CHECK(halves.operator()<2>() == 0);
   CHECK(halves.operator()<6>() == 0);
@@ -148,6 +155,24 @@ TEST_CASE("SplitNibbles: byte j of a block holds code j low and code j + half hi
   CHECK(halves.operator()<32>() == 0);
   CHECK(halves.operator()<64>() == 0);
   CHECK(halves.operator()<128>() == 0);
+}
+
+TEST_CASE("Joined: parts come in any order, the later ones add their bits", "[pack][joined]") {
+  const auto nibble = [](const std::uint8_t* b, std::size_t i, std::size_t n) {
+    return i < n / 2 ? b[i] & 15u : static_cast<unsigned>(b[i - n / 2] >> 4);
+  };
+  const auto bit = [](const std::uint8_t* plane, std::size_t i) { return plane[i / 8] >> (i % 8) & 1u; };
+  using Wide = pack::Joined<64, pack::Part<pack::SplitNibbles<64>, 0>, pack::Part<pack::BitPlanes<2, 64>, 4>>;
+  CHECK(misplaced<Wide>([&](const std::uint8_t* b, std::size_t i) {
+          return nibble(b, i, 64) | bit(b + 32, i) << 4 | bit(b + 40, i) << 5;
+        }) == 0);
+  using Narrow = pack::Joined<64, pack::Part<pack::SplitNibbles<32>, 3>, pack::Part<pack::BitPlanes<3, 32>, 0>>;
+  CHECK(misplaced<Narrow>([&](const std::uint8_t* b, std::size_t i) {
+          const std::uint8_t* planes = b + 32 + i / 32 * 12;
+          const std::size_t n = i % 32;
+          return nibble(b + i / 32 * 16, n, 32) << 3 | bit(planes, n) | bit(planes + 4, n) << 1 |
+                 bit(planes + 8, n) << 2;
+        }) == 0);
 }
 
 TEST_CASE("GgufQ5: qh holds the fifth bits of 32 codes, qs split nibbles", "[pack][gguf]") {

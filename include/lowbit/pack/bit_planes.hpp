@@ -19,8 +19,8 @@ namespace lowbit::pack {
 inline namespace LOWBIT_ISA_NAMESPACE {
 namespace detail {
 
-// Planes `Bits` of `Codes` = 32 or 64 codes: plane k is Codes/8 bytes, bit i of it bit At + k of code i. Eight codes at a
-// time; the wider sets take 32 or 64 codes and turn a plane into a mask of bytes and back.
+// Bits planes of Codes = 32 or 64 codes: plane k is Codes/8 bytes, bit i of it bit At + k of code i. Eight codes at
+// a time; the wider sets take 32 or 64 codes and turn a plane into a mask of bytes and back.
 
 template <int Bits, int At, std::size_t Codes>
 LOWBIT_ALWAYS_INLINE void gather_planes(isa::scalar, const std::uint8_t* codes, std::uint8_t* planes) noexcept {
@@ -68,7 +68,8 @@ LOWBIT_ALWAYS_INLINE void spread_planes(isa::avx2, const std::uint8_t* planes, s
       std::memcpy(&plane, planes + static_cast<std::size_t>(k) * (Codes / 8) + i / 8, 4);
       const __m256i spread = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(plane), own_byte), own_bit);
       const __m256i set = _mm256_cmpeq_epi8(spread, own_bit);
-      code_u8x32 = _mm256_or_si256(code_u8x32, _mm256_and_si256(set, _mm256_set1_epi8(static_cast<char>(1 << (At + k)))));
+      code_u8x32 =
+          _mm256_or_si256(code_u8x32, _mm256_and_si256(set, _mm256_set1_epi8(static_cast<char>(1 << (At + k)))));
     }
     _mm256_storeu_si256(to, code_u8x32);
   }
@@ -116,8 +117,8 @@ LOWBIT_ALWAYS_INLINE void spread_planes(isa::avx512, const std::uint8_t* planes,
 
 }  // namespace detail
 
-/// Bit planes of blocks of 32 or 64 codes: plane k, Codes/8 bytes, holds bit k of every code of the block, code i in bit i
-/// of the little-endian plane; low plane first.
+/// Bit planes of blocks of 32 or 64 codes: plane k, Codes/8 bytes, holds bit k of every code of the block, code i in
+/// bit i of the little-endian plane; low plane first.
 ///
 /// Nested: the bytes of a block without its first n planes are the block of the codes shifted right by n, so a narrower
 /// grid is read by skipping bytes.
@@ -141,7 +142,8 @@ struct BitPlanes {
       unpack_block<0, false, Isa>(bytes.data() + b, codes.data() + c);
   }
 
-  /// One block, of bits [At, At + Bits) of the codes. Unpacking writes the codes, or with Add adds bits that were clear.
+  /// One block, of bits [At, At + Bits) of the codes. Unpacking writes the codes, or with Add adds bits that were
+  /// clear.
   template <int At, class Isa>
   LOWBIT_ALWAYS_INLINE static void pack_block(const std::uint8_t* codes, std::uint8_t* bytes) noexcept {
     detail::gather_planes<Bits, At, Codes>(Isa{}, codes, bytes);

@@ -16,9 +16,9 @@
 namespace lowbit::pack {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
-/// The dense little-endian bit stream: code i takes bits [i·Bits, (i+1)·Bits), bit k of the stream is bit k mod 8 of byte
-/// k / 8. So a nibble pair has its first code low; 2-bit codes lie four to a byte from the low end; 3-, 5-, 6- and 7-bit
-/// codes straddle bytes. The smallest block that ends on a byte is lcm(8, Bits) bits.
+/// The dense little-endian bit stream: code i takes bits [i·Bits, (i+1)·Bits), bit k of the stream is bit k mod 8 of
+/// byte k / 8. So a nibble pair has its first code low; 2-bit codes lie four to a byte from the low end; 3-, 5-, 6- and
+/// 7-bit codes straddle bytes. The smallest block that ends on a byte is lcm(8, Bits) bits.
 template <int Bits>
 struct Dense {
   static_assert(Bits >= 1 && Bits <= 8, "pack::Dense packs codes of 1 to 8 bits.");

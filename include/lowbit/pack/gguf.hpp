@@ -25,7 +25,8 @@
 namespace lowbit::pack {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
-/// Q5_0 and Q5_1, 32 codes in qh[4] || qs[16]: bit i of qh, read as one word, is the fifth bit of code i; qs is split nibbles.
+/// Q5_0 and Q5_1, 32 codes in qh[4] || qs[16]: bit i of qh, read as one word, is the fifth bit of code i; qs is split
+/// nibbles.
 using GgufQ5 = Joined<32, Part<BitPlanes<1, 32>, 4>, Part<SplitNibbles<32>, 0>>;
 
 /// Q2_K and TQ2_0, 128 codes in 32 bytes, so 256 in qs[64]: byte 32h + l holds codes 128h + l + 32n at bits 2n.

@@ -18,9 +18,9 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 ///   qs[32 + m], m < 16  codes 160 + m + 16n, n < 5
 ///   qh[m], m < 4        codes 240 + m + 4n, n < 4
 ///
-/// The first trit is the highest digit of v = Σ q_n·3^(4−n) (the fifth digit of qh is 0), and the byte is ⌈v·256/243⌉: v/243
-/// as a fraction of 256, rounded up. Times 3 the integer part of that fraction is the first trit and the rest holds the
-/// others, so decoding needs no division: trit n = ((byte·3ⁿ mod 256)·3) >> 8. Any byte reads as trits.
+/// The first trit is the highest digit of v = Σ q_n·3^(4−n) (the fifth digit of qh is 0), and the byte is ⌈v·256/243⌉:
+/// v/243 as a fraction of 256, rounded up. Times 3 the integer part of that fraction is the first trit and the rest
+/// holds the others, so decoding needs no division: trit n = ((byte·3ⁿ mod 256)·3) >> 8. Any byte reads as trits.
 /// Source: quantize_row_tq1_0_ref and dequantize_row_tq1_0 of ggml (ggml-quants.c).
 struct GgufTQ1_0 {
   static constexpr std::size_t codes_per_block = 256;

@@ -19,10 +19,10 @@ struct Part {
   static constexpr unsigned mask = ((1u << Layout::bits) - 1u) << At;
 };
 
-/// Codes whose bits lie in several places: a block of Codes codes is the bytes of its parts, one part after the other, and
-/// each part holds some bits of all the block's codes. Parts have pack_block and unpack_block as SplitFields has them. The
-/// first part is unpacked to the codes and the others are added there, so a part should load registers no wider than those
-/// the one before it stored.
+/// Codes whose bits lie in several places: a block of Codes codes is the bytes of its parts, one part after the other,
+/// and each part holds some bits of all the block's codes. Parts have pack_block and unpack_block as SplitFields has
+/// them. The first part is unpacked to the codes and the others are added there, so a part should load registers no
+/// wider than those the one before it stored.
 template <std::size_t Codes, class First, class... Rest>
 struct Joined {
   static constexpr int bits = (First::layout::bits + ... + Rest::layout::bits);

@@ -41,15 +41,17 @@ struct Register<32> {
 
 /// The widest register worth using: more than 32 bytes gain nothing, since runs are 16 or 32 bytes long.
 template <class Isa>
-inline constexpr std::size_t register_bytes =
+constexpr std::size_t register_bytes() noexcept {
 #if defined(__GNUC__)
-    std::derived_from<Isa, isa::avx2> ? 32 : std::derived_from<Isa, isa::neon> ? 16 :
+  if (std::derived_from<Isa, isa::avx2>) return 32;
+  if (std::derived_from<Isa, isa::neon>) return 16;
 #endif
-                                                                             8;
+  return 8;
+}
 
 template <std::size_t Run, class Isa>
 constexpr std::size_t widest_register() noexcept {
-  for (std::size_t n = register_bytes<Isa>; n >= 8; n /= 2)
+  for (std::size_t n = register_bytes<Isa>(); n >= 8; n /= 2)
     if (Run % n == 0) return n;
   return 1;
 }

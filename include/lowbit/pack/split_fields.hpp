@@ -22,7 +22,8 @@ struct SplitFields {
   static constexpr int bits = Bits;
   static constexpr std::size_t parts = 8 / Bits;
   static_assert(Bits == 1 || Bits == 2 || Bits == 4, "pack::SplitFields packs codes of 1, 2 or 4 bits.");
-  static_assert(Codes >= parts && Codes % parts == 0, "pack::SplitFields splits a block into 8/Bits parts of equal size.");
+  static_assert(Codes >= parts && Codes % parts == 0,
+                "pack::SplitFields splits a block into 8/Bits parts of equal size.");
   static constexpr std::size_t codes_per_block = Codes;
   static constexpr std::size_t bytes_per_block = Codes / parts;
 
@@ -38,7 +39,8 @@ struct SplitFields {
       unpack_block<0, false, Isa>(bytes.data() + b, codes.data() + c);
   }
 
-  /// One block, of bits [At, At + Bits) of the codes. Unpacking writes the codes, or with Add adds bits that were clear.
+  /// One block, of bits [At, At + Bits) of the codes. Unpacking writes the codes, or with Add adds bits that were
+  /// clear.
   template <int At, class Isa>
   LOWBIT_ALWAYS_INLINE static void pack_block(const std::uint8_t* codes, std::uint8_t* bytes) noexcept {
     using Lanes = detail::Lanes<bytes_per_block, Isa>;
@@ -53,11 +55,13 @@ struct SplitFields {
   }
 
  private:
+  /// Where part n lies in a byte.
+  static constexpr int place(std::size_t n) noexcept { return Bits * static_cast<int>(n); }
+
   template <int At, class L, std::size_t... N>
   LOWBIT_ALWAYS_INLINE static L gather(const std::uint8_t* codes, std::index_sequence<N...>) noexcept {
-    return static_cast<L>((detail::move_field<Bits, At, Bits * static_cast<int>(N)>(
-                               detail::load_lanes<L>(codes + N * bytes_per_block)) |
-                           ...));
+    using detail::load_lanes, detail::move_field;
+    return static_cast<L>((move_field<Bits, At, place(N)>(load_lanes<L>(codes + N * bytes_per_block)) | ...));
   }
   template <int At, bool Add, class L, std::size_t... N>
   LOWBIT_ALWAYS_INLINE static void scatter(L packed, std::uint8_t* codes, std::index_sequence<N...>) noexcept {
@@ -65,7 +69,7 @@ struct SplitFields {
       if constexpr (Add) field = static_cast<L>(field | detail::load_lanes<L>(to));
       detail::store_lanes(to, field);
     };
-    (put(codes + N * bytes_per_block, detail::move_field<Bits, Bits * static_cast<int>(N), At>(packed)), ...);
+    (put(codes + N * bytes_per_block, detail::move_field<Bits, place(N), At>(packed)), ...);
   }
 };
 

@@ -31,7 +31,8 @@ template <class Isa>
 inline constexpr bool has_deposit = false;
 #endif
 
-/// Fields of Width bits, two to a slot of Slot bits and next to each other at its low end, to the two halves of the slot.
+/// Fields of Width bits, two to a slot of Slot bits and next to each other at its low end, to the two halves of the
+/// slot.
 template <int Width, int Slot>
 LOWBIT_ALWAYS_INLINE std::uint64_t part_pairs(std::uint64_t x) noexcept {
   constexpr std::uint64_t slots = Slot == 64 ? 1u : Slot == 32 ? 0x0000000100000001u : 0x0001000100010001u;

@@ -24,8 +24,8 @@ inline constexpr auto trits_of_byte = [] {
 
 }  // namespace detail
 
-/// Five trits to a byte, the first one the lowest digit: v = Σ q_n·3ⁿ, so codes 0, 1, 2 and 1.6 bits per code. Bytes are
-/// 0 … 242; 243 … 255 are never written and read as v mod 243: what comes out is a trit whatever went in.
+/// Five trits to a byte, the first one the lowest digit: v = Σ q_n·3ⁿ, so codes 0, 1, 2 and 1.6 bits per code. Bytes
+/// are 0 … 242; 243 … 255 are never written and read as v mod 243: what comes out is a trit whatever went in.
 struct Trits5 {
   static constexpr std::size_t codes_per_block = 5;
   static constexpr std::size_t bytes_per_block = 1;

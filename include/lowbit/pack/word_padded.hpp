@@ -15,9 +15,9 @@
 namespace lowbit::pack {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
-/// ⌊32/Bits⌋ codes to a little-endian 32-bit word, from its low end; the bits left over at the top are written as zero and
-/// not read. Codes of 3, 5, 6 and 7 bits in compressed-tensors files before its stream became dense; for 1, 2, 4 and 8
-/// bits the same bytes as Dense.
+/// ⌊32/Bits⌋ codes to a little-endian 32-bit word, from its low end; the bits left over at the top are written as zero
+/// and not read. Codes of 3, 5, 6 and 7 bits in compressed-tensors files before its stream became dense; for 1, 2, 4
+/// and 8 bits the same bytes as Dense.
 template <int Bits>
 struct WordPadded {
   static_assert(Bits >= 1 && Bits <= 8, "pack::WordPadded packs codes of 1 to 8 bits.");
@@ -59,7 +59,8 @@ struct WordPadded {
     if constexpr (count<First> == 0)
       return 0;
     else
-      return static_cast<std::uint32_t>(gather_from_bytes<Bits, Isa>(load_word<count<First>>(codes + First)) << (First * Bits));
+      return static_cast<std::uint32_t>(gather_from_bytes<Bits, Isa>(load_word<count<First>>(codes + First))
+                                        << (First * Bits));
   }
   template <std::size_t First, class Isa>
   LOWBIT_ALWAYS_INLINE static void spread(std::uint64_t word, std::uint8_t* codes) noexcept {
