@@ -18,6 +18,7 @@
 #include "lowbit/format/fp_scaling_law.hpp"
 #include "lowbit/format/half_offset.hpp"
 #include "lowbit/format/int.hpp"
+#include "lowbit/format/iq4_nl.hpp"
 #include "lowbit/format/log2.hpp"
 #include "lowbit/format/minifloat.hpp"
 #include "lowbit/format/mx_int8.hpp"
