@@ -23,6 +23,7 @@ struct Extremes {
   float lo = 0.0f;
   float hi = 0.0f;
   float magnitude() const noexcept { return -lo > hi ? -lo : hi; }
+  friend bool operator==(const Extremes&, const Extremes&) = default;
 };
 
 namespace detail {
@@ -132,23 +133,30 @@ void quantize_group(const Q& q, std::span<const float> group, const typename Q::
   }
 }
 
-template <int P>
+/// Out of line, so that the usual exponents keep their registers and the others compile once.
+[[gnu::noinline]] inline f32xn power_of_lanes(f32xn e, float p) noexcept { return power(e, p); }
+
+/// power(e, p) of a register or a few in step.
 LOWBIT_ALWAYS_INLINE f32batch power_in_step(f32batch e, float p) noexcept {
-  if constexpr (P == 20) return e * e;
-  if constexpr (P == 24) return power_2_4(e);
-  return each([p](f32xn v) { return power(v, p); }, e);
+  if (p == 2.0f) return e * e;
+  if (p == 2.4f) return power_2_4(e);
+  return each([p](f32xn v) { return power_of_lanes(v, p); }, e);
+}
+LOWBIT_ALWAYS_INLINE f32xn power_in_step(f32xn e, float p) noexcept {
+  if (p == 2.0f) return e * e;
+  if (p == 2.4f) return power_2_4(e);
+  return power_of_lanes(e, p);
 }
 
-/// P: ten times the exponent, or 0 for `any_p`. Looks at the limit after every 32 elements: partial sums only grow.
-template <int P, Quantizer Q>
+/// Looks at the limit after every 32 elements: partial sums only grow.
+template <Quantizer Q>
 double error_sum_lanes(const Q& q, const typename Q::params_type& params, std::span<const float> group,
-                       std::span<const float> h, float any_p, float unit, double limit) noexcept {
+                       std::span<const float> h, float p, float unit, double limit) noexcept {
   constexpr std::size_t registers = error_lanes / lane_count;
   const LaneGrid<Q> grid(q, params);
-  const float p = P == 0 ? any_p : static_cast<float>(P) / 10.0f;
   const auto terms = [&](const float* x, const float* weights) {
     const f32xn v = load_lanes(x);
-    const f32xn term = power(magnitude(grid.points(v) - v) * unit, p);
+    const f32xn term = power_in_step(magnitude(grid.points(v) - v) * unit, p);
     return weights == nullptr ? term : load_lanes(weights) * term;
   };
   const float* const weights = h.empty() ? nullptr : h.data();
@@ -160,7 +168,7 @@ double error_sum_lanes(const Q& q, const typename Q::params_type& params, std::s
     for (; i + 32 <= end; i += 32) {
       const f32batch x = load_batch(group.data() + i);
       const f32batch error = each([&](f32xn v) { return magnitude(grid.points(v) - v); }, x);
-      f32batch term = power_in_step<P>(error * unit, p);
+      f32batch term = power_in_step(error * unit, p);
       if (weights != nullptr) term = load_batch(weights + i) * term;
 #pragma GCC unroll 8
       for (std::size_t k = 0; k < term.count; ++k) sums[k % registers] += term.r[k];
@@ -210,7 +218,7 @@ struct Outliers {
 #pragma GCC unroll 8
     for (std::size_t k = 0; k < error_lanes / lane_count; ++k) {
       const f32xn v = load_lanes(x + k * lane_count);
-      terms[k] = load_lanes(h + k * lane_count) * power(magnitude(grid.points(v) - v) * unit, p);
+      terms[k] = load_lanes(h + k * lane_count) * power_in_step(magnitude(grid.points(v) - v) * unit, p);
     }
     return 0.999 * static_cast<double>(fold(terms));
   }
@@ -220,9 +228,7 @@ template <Quantizer Q>
 double error_sum(const Q& q, const typename Q::params_type& params, std::span<const float> group,
                  std::span<const float> h, float p, float unit, double limit) noexcept {
   if constexpr (HasLanes<Q>) {
-    if (p == 2.0f) return error_sum_lanes<20>(q, params, group, h, p, unit, limit);
-    if (p == 2.4f) return error_sum_lanes<24>(q, params, group, h, p, unit, limit);
-    return error_sum_lanes<0>(q, params, group, h, p, unit, limit);
+    return error_sum_lanes(q, params, group, h, p, unit, limit);
   } else {
     return error_sum_scalar(q, params, group, h, p, unit, limit);
   }

@@ -37,20 +37,23 @@ struct ClosedForm {
   template <Quantizer Q>
   typename Q::params_type fit(const Q& q, std::span<const float> group, const FitContext&) const noexcept {
     if constexpr (applies<Q>) {
-      double sum = 0.0;
-      for (const float x : group) {
-        const auto v = static_cast<double>(x);
-        sum += distribution == Distribution::normal ? v * v : std::fabs(v);
-      }
-      const double mean = sum / static_cast<double>(group.size());
-      const float clip = distribution == Distribution::normal
-                             ? normal_clips[bits<Q> - 2] * static_cast<float>(std::sqrt(mean))
-                             : laplace_clips[bits<Q> - 2] * static_cast<float>(mean);
-      const Extremes all = detail::extremes(group);
-      if (clip > 0.0f && clip < all.magnitude())
-        return q.fit_range(all.lo > -clip ? all.lo : -clip, all.hi < clip ? all.hi : clip);
+      const float clip = threshold(group, bits<Q>);
+      return detail::fit_clipped(q, group, {-clip, clip});
+    } else {
+      return detail::fit_extremes(q, group);
     }
-    return detail::fit_extremes(q, group);
+  }
+
+ private:
+  float threshold(std::span<const float> group, int b) const noexcept {
+    double sum = 0.0;
+    for (const float x : group) {
+      const auto v = static_cast<double>(x);
+      sum += distribution == Distribution::normal ? v * v : std::fabs(v);
+    }
+    const double mean = sum / static_cast<double>(group.size());
+    return distribution == Distribution::normal ? normal_clips[b - 2] * static_cast<float>(std::sqrt(mean))
+                                                : laplace_clips[b - 2] * static_cast<float>(mean);
   }
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -24,35 +26,33 @@ struct HessianFull {
 
   template <Quantizer Q>
   typename Q::params_type fit(const Q& q, std::span<const float> group, const FitContext& context) const {
-    typename Q::params_type best = detail::fit_extremes(q, group);
-    if constexpr (applies<Q>) {
-      const detail::ClipErrors range(q, group, {}, 2.0f);
-      if (!range.searchable(best)) return best;
-      std::vector<double> scratch(2 * group.size());
-      double least = form(q, best, group, context, scratch);
-      const int steps = static_cast<int>(std::floor(static_cast<double>(max_shrink) * grid + 1e-6));
-      for (int i = 1; i < steps; ++i) {
-        const typename Q::params_type candidate = range.shrunk(1.0f - static_cast<float>(i) / static_cast<float>(grid));
-        const double e = form(q, candidate, group, context, scratch);
-        if (e < least) {
-          least = e;
-          best = candidate;
-        }
-      }
-    }
-    return best;
+    if constexpr (applies<Q>)
+      return detail::search_candidates(q, group, {}, 2.0f, [&](detail::Candidates& candidates) {
+        search(candidates, group.size(), context);
+      });
+    else
+      return detail::fit_extremes(q, group);
   }
 
  private:
-  template <class Q>
-  static double form(const Q& q, const typename Q::params_type& params, std::span<const float> group,
-                     const FitContext& context, std::span<double> scratch) noexcept {
-    const std::size_t n = group.size();
-    const std::span<double> e = scratch.first(n), He = scratch.subspan(n);
-    for (std::size_t i = 0; i < n; ++i) {
-      const auto point = point_params(q, params, i);
-      e[i] = static_cast<double>(q.dequantize(q.quantize(group[i], point), point)) - static_cast<double>(group[i]);
+  void search(detail::Candidates& candidates, std::size_t size, const FitContext& context) const {
+    std::vector<double> scratch(2 * size);
+    const std::span<double> e(scratch.data(), size), He(scratch.data() + size, size);
+    candidates.differences(1.0f, e);
+    double least = form(context, e, He);
+    const int steps = static_cast<int>(std::floor(static_cast<double>(max_shrink) * grid + 1e-6));
+    for (int i = 1; i < steps; ++i) {
+      candidates.differences(1.0f - static_cast<float>(i) / static_cast<float>(grid), e);
+      const double sum = form(context, e, He);
+      if (sum < least) {
+        least = sum;
+        candidates.take();
+      }
     }
+  }
+
+  static double form(const FitContext& context, std::span<const double> e, std::span<double> He) noexcept {
+    const std::size_t n = e.size();
     if (context.hessian != nullptr) {
       std::fill(He.begin(), He.end(), 0.0);
       for (std::size_t i = 0; i < n; ++i) {  // H is symmetric: its rows are its columns

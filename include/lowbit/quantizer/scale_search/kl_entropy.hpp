@@ -31,11 +31,10 @@ struct KlEntropy {
   template <Quantizer Q>
   typename Q::params_type fit(const Q& q, std::span<const float> group, const FitContext&) const {
     if constexpr (applies<Q>) {
-      const Extremes all = detail::extremes(group);
-      if (group.size() >= min_size && all.magnitude() > 0.0f) {
-        const float clip = threshold(group, all.magnitude(), Q::format_type::cardinality / 2);
-        if (clip < all.magnitude())
-          return q.fit_range(all.lo > -clip ? all.lo : -clip, all.hi < clip ? all.hi : clip);
+      const float most = detail::extremes(group).magnitude();
+      if (group.size() >= min_size && most > 0.0f) {
+        const float clip = threshold(group, most, Q::format_type::cardinality / 2);
+        return detail::fit_clipped(q, group, {-clip, clip});
       }
     }
     return detail::fit_extremes(q, group);

@@ -27,23 +27,22 @@ struct LpGrid {
 
   template <Quantizer Q>
   typename Q::params_type fit(const Q& q, std::span<const float> group, const FitContext& context) const noexcept {
-    typename Q::params_type best = detail::fit_extremes(q, group);
-    if constexpr (RangeFitting<Q>) {
-      const detail::ClipErrors errors(q, group, weighted ? context.importance : std::span<const float>{}, p);
-      if (!errors.searchable(best)) return best;
-      double least = errors(best);
-      const int steps = static_cast<int>(std::floor(static_cast<double>(max_shrink) * grid + 1e-6));
-      for (int i = 1, idle = 0; i < steps && (patience == 0 || idle < patience); ++i, ++idle) {
-        const typename Q::params_type candidate = errors.shrunk(1.0f - static_cast<float>(i) / static_cast<float>(grid));
-        const double e = errors.below(least, candidate);
-        if (e < least) {
-          least = e;
-          best = candidate;
-          idle = -1;
-        }
+    return detail::search_candidates(q, group, weighted ? context.importance : std::span<const float>{}, p,
+                                     [this](detail::Candidates& candidates) { search(candidates); });
+  }
+
+ private:
+  void search(detail::Candidates& candidates) const noexcept {
+    double least = candidates.error(1.0f, std::numeric_limits<double>::infinity());
+    const int steps = static_cast<int>(std::floor(static_cast<double>(max_shrink) * grid + 1e-6));
+    for (int i = 1, idle = 0; i < steps && (patience == 0 || idle < patience); ++i, ++idle) {
+      const double e = candidates.error(1.0f - static_cast<float>(i) / static_cast<float>(grid), least);
+      if (e < least) {
+        least = e;
+        candidates.take();
+        idle = -1;
       }
     }
-    return best;
   }
 };
 

@@ -43,14 +43,9 @@ struct Percentile {
 
   template <Quantizer Q>
   typename Q::params_type fit(const Q& q, std::span<const float> group, const FitContext&) const {
-    if constexpr (RangeFitting<Q>) {
-      const Extremes all = detail::extremes(group);
-      if (percent < 100.0f && all.magnitude() > 0.0f) {
-        Extremes clip = detail::two_sided<Q> ? both_tails(group) : magnitudes(group);
-        clip = {std::fmax(all.lo, clip.lo), std::fmin(all.hi, clip.hi)};
-        if (clip.magnitude() > 0.0f) return q.fit_range(clip.lo, clip.hi);
-      }
-    }
+    if constexpr (RangeFitting<Q>)
+      if (percent < 100.0f && !group.empty())
+        return detail::fit_clipped(q, group, detail::two_sided<Q> ? both_tails(group) : magnitudes(group));
     return detail::fit_extremes(q, group);
   }
 

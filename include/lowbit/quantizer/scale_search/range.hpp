@@ -43,31 +43,61 @@ inline float unit_of(float magnitude) noexcept {
   return std::bit_cast<float>((inverse < 1 ? 1 : inverse) << 23);
 }
 
-/// A group as a search sees it: its range, and Σ h·|x̂ − x|^p of candidates.
-template <RangeFitting Q>
-class ClipErrors {
+/// A group as a search sees it, whatever the quantizer, so that searches compile once: shrunken ranges to try, and the best
+/// of them so far, which is the group's own range at first. A virtual call per candidate is nothing beside its pass.
+class Candidates {
  public:
-  ClipErrors(const Q& q, std::span<const float> group, std::span<const float> h, float p) noexcept
-      : q_(q), group_(group), h_(h), p_(p), range_(extremes(group)), unit_(unit_of(range_.magnitude())), outliers_(group, h) {}
+  /// Makes the range shrunk by `keep` the candidate. Returns its Σ h·(|x̂ − x|·unit)^p, or anything that is not below
+  /// `limit` where that is not.
+  virtual double error(float keep, double limit) noexcept = 0;
+  /// Makes it the candidate and writes x̂ − x.
+  virtual void differences(float keep, std::span<double> out) noexcept = 0;
+  /// Makes the candidate the best.
+  virtual void take() noexcept = 0;
 
-  /// Parameters of the range shrunk by a factor.
-  typename Q::params_type shrunk(float keep) const noexcept { return q_.fit_range(keep * range_.lo, keep * range_.hi); }
-  /// The sum of errors, in a unit that is the group's own.
-  double operator()(const typename Q::params_type& params) const noexcept {
-    return error_sum(q_, params, group_, h_, p_, unit_, std::numeric_limits<double>::infinity());
-  }
-  /// The same, or anything that is not below `limit` where it is not.
-  double below(double limit, const typename Q::params_type& params) const noexcept {
-    if constexpr (HasLanes<Q>)
-      if (outliers_.sum(q_, params, p_, unit_) >= limit) return limit;
-    return error_sum(q_, params, group_, h_, p_, unit_, limit);
-  }
+ protected:
+  ~Candidates() = default;
+};
+
+/// Candidates of one group of a quantizer.
+template <RangeFitting Q>
+class CandidatesOf final : public Candidates {
+ public:
+  using Params = typename Q::params_type;
+
+  /// p = 0 where error() is not asked.
+  CandidatesOf(const Q& q, std::span<const float> group, std::span<const float> h, float p) noexcept
+      : best(fit_extremes(q, group)), q_(q), group_(group), h_(h), p_(p), range_(extremes(group)),
+        unit_(unit_of(range_.magnitude())), outliers_(group, h) {}
+
   /// False for groups whose extremes leave nothing to search: zeros, and scales that overflow their storage.
-  bool searchable(const typename Q::params_type& params) const noexcept {
-    return range_.magnitude() > 0.0f && params_finite<Q>(params);
+  bool searchable() const noexcept { return range_.magnitude() > 0.0f && params_finite<Q>(best); }
+
+  double error(float keep, double limit) noexcept override {
+    candidate_ = shrunk(keep);
+    if constexpr (HasLanes<Q>)
+      if (outliers_.sum(q_, candidate_, p_, unit_) >= limit) return limit;
+    return error_sum(q_, candidate_, group_, h_, p_, unit_, limit);
   }
+  void differences(float keep, std::span<double> out) noexcept override {
+    candidate_ = shrunk(keep);
+    if constexpr (Q::format_type::dim == 1)
+      for (std::size_t i = 0; i < group_.size(); ++i) {
+        const auto point = point_params(q_, candidate_, i);
+        out[i] = static_cast<double>(q_.dequantize(q_.quantize(group_[i], point), point)) - static_cast<double>(group_[i]);
+      }
+  }
+  void take() noexcept override { best = candidate_; }
+
+  Params best;
 
  private:
+  /// keep = 1 is the fit of the extremes, which need not be fit_range of them.
+  Params shrunk(float keep) const noexcept {
+    return keep == 1.0f ? fit_extremes(q_, group_) : q_.fit_range(keep * range_.lo, keep * range_.hi);
+  }
+
+  Params candidate_{};
   const Q& q_;
   std::span<const float> group_, h_;
   float p_;
@@ -75,6 +105,30 @@ class ClipErrors {
   float unit_;
   Outliers outliers_;
 };
+
+/// Parameters that search(candidates) leaves as the best.
+template <Quantizer Q, class Search>
+typename Q::params_type search_candidates(const Q& q, std::span<const float> group, std::span<const float> h, float p,
+                                          const Search& search) {
+  if constexpr (RangeFitting<Q>) {
+    CandidatesOf<Q> candidates(q, group, h, p);
+    if (candidates.searchable()) search(static_cast<Candidates&>(candidates));
+    return candidates.best;
+  } else {
+    return fit_extremes(q, group);
+  }
+}
+
+/// The range [−clip, clip] or what the group fills of it; AbsMax for a clip of 0 and one that clips nothing.
+template <Quantizer Q>
+typename Q::params_type fit_clipped(const Q& q, std::span<const float> group, Extremes clip) noexcept {
+  if constexpr (RangeFitting<Q>) {
+    const Extremes all = extremes(group);
+    clip = {all.lo > clip.lo ? all.lo : clip.lo, all.hi < clip.hi ? all.hi : clip.hi};
+    if (clip.magnitude() > 0.0f && !(clip == all)) return q.fit_range(clip.lo, clip.hi);
+  }
+  return fit_extremes(q, group);
+}
 
 }  // namespace detail
 }  // namespace lowbit
