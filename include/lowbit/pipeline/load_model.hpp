@@ -36,7 +36,7 @@ inline double projection_bits_per_weight(const io::SafetensorsSet& set, const mo
       const model::ProjectionShape shape = model::shape_of(config, p);
       weights += static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
       const std::string name = model::hf_name(i, p) + ".weight";
-      for (const char* suffix : {"", ".codes", ".scales", ".zeros", ".column_order"})
+      for (const char* suffix : {"", ".codes", ".scales", ".zeros", ".shared", ".column_order"})
         if (const io::TensorView* tensor = set.find(name + suffix)) bytes += tensor->bytes.size();
     }
   return weights > 0.0 ? 8.0 * static_cast<double>(bytes) / weights : 0.0;
