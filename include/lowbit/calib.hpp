@@ -5,3 +5,4 @@
 /// minimizes against.
 
 #include "lowbit/calib/moments.hpp"
+#include "lowbit/calib/observers.hpp"

@@ -19,6 +19,14 @@
 /// and `quantizer/` the meaning. Headers that open with "Internal" are not for users.
 
 #include "lowbit/io/atomic_file.hpp"
+#include "lowbit/io/checkpoint/awq.hpp"
+#include "lowbit/io/checkpoint/code_matrix.hpp"
+#include "lowbit/io/checkpoint/compressed_tensors.hpp"
+#include "lowbit/io/checkpoint/config.hpp"
+#include "lowbit/io/checkpoint/fp4.hpp"
+#include "lowbit/io/checkpoint/gptq.hpp"
+#include "lowbit/io/checkpoint/mlx.hpp"
+#include "lowbit/io/checkpoint/words.hpp"
 #include "lowbit/io/decode.hpp"
 #include "lowbit/io/dtype.hpp"
 #include "lowbit/io/gguf.hpp"

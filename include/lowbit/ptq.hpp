@@ -5,6 +5,7 @@
 /// a Recipe joins a quantizer, a rounding policy and a transform at compile time; a RecipeSpec is the same as a string.
 
 #include "lowbit/calib.hpp"
+#include "lowbit/ptq/bias_correction.hpp"
 #include "lowbit/ptq/coordinate_descent.hpp"
 #include "lowbit/ptq/hessian.hpp"
 #include "lowbit/ptq/nearest.hpp"

@@ -8,6 +8,7 @@
 #include "lowbit/quantizer/binary.hpp"
 #include "lowbit/quantizer/concept.hpp"
 #include "lowbit/quantizer/double_quantized.hpp"
+#include "lowbit/quantizer/ggml_search.hpp"
 #include "lowbit/quantizer/gguf_blocks.hpp"
 #include "lowbit/quantizer/gguf_fp4.hpp"
 #include "lowbit/quantizer/gguf_iq4_nl.hpp"
