@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <cstdio>
 
+#include "lowbit/format.hpp"
 #include "lowbit/kernel.hpp"
 #include "lowbit/quantizer.hpp"
-#include "lowbit/quantizer/gguf_blocks.hpp"
 #include "tool.hpp"
 
 namespace tool {
@@ -34,8 +34,19 @@ int support() {
   print_row<Uniform<Int6>>("int6, likewise");
   print_row<Uniform<Int7>>("int7, likewise");
   print_row<Uniform<Int8>>("int8, likewise");
+  print_row<Mxfp4>("MXFP4");
+  print_row<Mxfp6E3M2>("MXFP6");
+  print_row<Mxfp8E4M3>("MXFP8");
+  print_row<Nvfp4>("NVFP4");
+  print_row<Scaled<NF4>>("NF4 and other formats of at most 16 points");
+  print_row<Scaled<Dynamic8, float>>("8-bit tables");
+  print_row<TernaryScaled<>>("ternary");
+  print_row<BinaryScaled<>>("binary, phase, twin-log");
   print_row<GgufQ4_0>("GGUF Q4_0");
   print_row<GgufQ8_0>("GGUF Q8_0");
+  print_row<GgufQ4K>("GGUF Q4_K");
+  print_row<GgufQ6K>("GGUF Q6_K");
+  print_row<GgufIq4Xs>("GGUF IQ4_XS");
   return done;
 }
 

@@ -36,6 +36,9 @@ TEST_CASE("recipe: modifiers choose the stored type", "[pipeline][recipe]") {
   CHECK(resolved("gptq:q8_0:act_order:static_groups:cd2").storage == GgufQ8_0::storage_name());
   CHECK(resolved("gptq:q4_0").group_size == GgufQ4_0::group_size);
   CHECK(resolved("bf16").storage == "bf16");
+  CHECK(resolved("rtn:mxfp4:even").variant == "even");
+  CHECK(resolved("rtn:nvfp4:four_over_six").variant == "four_over_six");
+  CHECK(resolved("rtn:ternary:absmean").storage == "ternary_f16");
 }
 
 TEST_CASE("recipe: a scale search stands where it can search", "[pipeline][recipe]") {
@@ -65,7 +68,8 @@ TEST_CASE("recipe: formats and modifiers that do not exist together are refused,
       {"rtn:int1", "'int1'"},       {"rtn:int9", "'int9'"},       {"rtn:int44", "'int44'"},
       {"rtn:INT4", "'INT4'"},       {"rtn:q4_0:g32", "'g…'"},     {"rtn:q4_0:asym", "'asym'"},
       {"rtn:q8_0:scale_f32", "'scale_f32'"}, {"rtn:q8_0:lp2", "'lp2'"}, {"rtn:q9_9", "'q9_9'"},
-      {"rtn:q4_0:s1", "'s1 … s4'"}, {"rtn:int4:scale_f64", "'scale_f64'"},
+      {"rtn:q4_0:s1", "'s1 … s4'"}, {"rtn:nvfp4:rceil", "'rceil'"}, {"rtn:int4:even", "'even'"},
+      {"gptq:phase", "'gptq'"}, {"rtn:int4:scale_f64", "'scale_f64'"},
       {"rtn:int4:asymreal:scale_bf16", "'asymreal'"},
       {"rtn:int4:hqq", "'hqq'"},    {"rtn:int4:asym:hqq", "'hqq'"}, {"rtn:int8:kl", "'kl'"},
       {"rtn:int8:kl:g64", "'kl'"},  {"rtn:q8_0:golden", "'golden'"},

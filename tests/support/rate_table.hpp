@@ -127,7 +127,7 @@ inline TernaryScaled<float, per_tensor> ternary(TernaryRule rule, bool least_squ
 #define LOWBIT_RATE_ROW_AVERAGED(name, gauss, laplace, ...) \
   RateRow { name, gauss, laplace, [](std::span<const float> w) { return distortion(__VA_ARGS__); }, 12 }
 
-/// The uniform, block and scalar formats. (GGUF's types are in gguf_rate_rows.)
+/// All formats. GGUF's types have no scale search here: the rows are what their own encoders give without importance.
 inline std::vector<RateRow> rate_rows() {
   using detail::uniform, detail::mx;
   constexpr auto asym = ZeroPoint::integer;
@@ -181,6 +181,20 @@ inline std::vector<RateRow> rate_rows() {
       LOWBIT_RATE_ROW("phase {1, i, -1, -i}", 0.3643, 0.438, PhaseScaled<1, float, per_tensor>{}, w),
       LOWBIT_RATE_ROW("phase, two stages", 0.1306, 0.185, PhaseScaled<2, float, per_tensor>{}, w),
       LOWBIT_RATE_ROW("twin log 4 g1024", 0.0, 0.0, TwinLog<4>{}, w),
+      LOWBIT_RATE_ROW("GGUF Q4_0", 0.00740, 0.01143, GgufQ4_0{}, w),
+      LOWBIT_RATE_ROW("GGUF Q4_1", 0.00613, 0.00850, GgufQ4_1{}, w),
+      LOWBIT_RATE_ROW("GGUF Q5_0", 0.00182, 0.00288, GgufQ5_0{}, w),
+      LOWBIT_RATE_ROW("GGUF Q5_1", 0.0, 0.0, GgufQ5_1{}, w),
+      LOWBIT_RATE_ROW("GGUF Q8_0", 2.86e-5, 4.55e-5, GgufQ8_0{}, w),
+      LOWBIT_RATE_ROW("GGUF Q2_K", 0.0877, 0.1196, GgufQ2K{}, w),
+      LOWBIT_RATE_ROW("GGUF Q3_K", 0.0228, 0.0311, GgufQ3K{}, w),
+      LOWBIT_RATE_ROW("GGUF Q4_K", 0.00510, 0.00721, GgufQ4K{}, w),
+      LOWBIT_RATE_ROW("GGUF Q5_K", 0.00131, 0.00185, GgufQ5K{}, w),
+      LOWBIT_RATE_ROW("GGUF Q6_K", 3.15e-4, 4.69e-4, GgufQ6K{}, w),
+      LOWBIT_RATE_ROW("GGUF IQ4_NL", 0.00621, 0.00802, GgufIq4Nl{}, w),
+      LOWBIT_RATE_ROW("GGUF IQ4_XS", 0.00591, 0.00788, GgufIq4Xs{}, w),
+      LOWBIT_RATE_ROW("GGUF MXFP4", 0.0, 0.0, GgufMxfp4{}, w),
+      LOWBIT_RATE_ROW("GGUF NVFP4", 0.0, 0.0, GgufNvfp4{}, w),
   };
 }
 

@@ -63,6 +63,24 @@ expect 0 'gptq:int3:g32' "$tool" compare "$model" --recipes rtn:int3:g32,gptq:in
 expect 0 '"lowbit.compare/1"' cat "$work/report.json"
 expect 0 '</svg>' cat "$work/plot.svg"
 
+expect 0 'bits per weight' "$tool" quantize "$model" --recipe rtn:int4:g32:asym -o "$work/asym4"
+for layout in gptq gptq_v2 awq compressed-tensors; do
+  expect 0 '.' "$tool" convert "$work/asym4" --to "$layout" -o "$work/$layout" --json "$work/$layout.json"
+  expect 0 'lowbit.convert/1' cat "$work/$layout.json"
+  expect 0 'perplexity' "$tool" eval "$work/$layout" --tokens "$work/text.txt" --token-type text --window 64
+  expect 0 '.' "$tool" convert "$work/$layout" --to lowbit -o "$work/back-$layout"
+done
+expect 1 'already exists' "$tool" convert "$work/asym4" --to awq -o "$work/awq"
+expect 0 'bits per weight' "$tool" quantize "$model" --recipe rtn:int3 -o "$work/int3"
+expect 1 'awq' "$tool" convert "$work/int3" --to awq -o "$work/int3-awq"
+expect 2 'foo' "$tool" convert "$work/asym4" --to foo -o "$work/foo"
+for recipe in rtn:nf4:g64 rtn:mxfp4 gptq:nvfp4 rtn:ternary rtn:phase2 rtn:nf4_dq:g64 gptq:q4_1 rtn:iq4_nl:ggml rtn:gguf_mxfp4; do
+  expect 0 'bits per weight' "$tool" quantize "$model" --recipe "$recipe" --calib "$work/text.txt" --token-type text \
+    --window 64 -o "$work/any" --force
+  expect 0 'perplexity' "$tool" eval "$work/any" --tokens "$work/text.txt" --token-type text --window 64
+done
+expect 2 'is no format' "$tool" quantize "$model" --recipe rtn:int9 -o "$work/none"
+
 leftovers=$(find "$work" -name '*.partial*' -o -name '*.tmp*' -o -name '*.old*' -o -name '*.spool*')
 [ -n "$leftovers" ] && { echo "FAILED: left behind: $leftovers"; failures=$((failures + 1)); }
 [ "$failures" -eq 0 ] && echo "all commands keep their promises"

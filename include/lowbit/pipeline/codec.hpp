@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -43,6 +44,8 @@ class Codec {
   virtual CodecTraits traits() const = 0;
   /// Whether a scale search does more for this type than take the extremes of every group.
   virtual bool search_applies(const ScaleSearch& search) const = 0;
+  /// Whether a variant's name means anything to this type.
+  virtual bool knows_variant(std::string_view word) const = 0;
   /// Runs the compile-time recipe that the spec names on W [out × in].
   virtual Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W,
                                             const calib::Moments& moments, Executor& executor) const = 0;
@@ -69,9 +72,16 @@ class CodecFor final : public Codec {
 
   bool search_applies(const ScaleSearch& search) const override { return lowbit::search_applies<Q>(search); }
 
+  bool knows_variant([[maybe_unused]] std::string_view word) const override {
+    if constexpr (has_variants) return Q{}.set_variant(word);
+    return false;
+  }
+
   Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W, const calib::Moments& moments,
                                     Executor& executor) const override {
     Q q{};
+    if constexpr (has_variants)
+      if (!spec.variant.empty()) q.set_variant(spec.variant);
     if constexpr (has_dynamic_group) q.group_size = spec.group_size.value_or(128);
     if constexpr (has_rule) q.rule = spec.rule.value_or(SymmetricRule::gptq);
     if constexpr (scalar)
@@ -107,6 +117,7 @@ class CodecFor final : public Codec {
  private:
   static constexpr bool has_dynamic_group = requires(Q q) { q.group_size = std::size_t{}; };
   static constexpr bool has_rule = requires(Q q) { q.rule = SymmetricRule{}; };
+  static constexpr bool has_variants = requires(Q q) { q.set_variant(std::string_view{}); };
   static constexpr bool scalar = Q::format_type::dim == 1;
 
   template <class Layer>

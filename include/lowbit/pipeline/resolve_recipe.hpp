@@ -68,6 +68,8 @@ inline Result<ptq::RecipeSpec> resolve(ptq::RecipeSpec spec) {
     return fail(spec.scale_search,
                 "does not apply: " + (traits.range_search ? codec->storage_name() + " has nothing that it could search"
                                                           : spec.format + " chooses its own scales"));
+  if (!spec.variant.empty() && !codec->knows_variant(spec.variant))
+    return fail(spec.variant, "does not apply to " + spec.format);
   if (spec.rounding == ptq::RoundingKind::hessian && !traits.hessian_rounding)
     return fail("gptq", "rounds scalar formats only, and " + spec.format + " is none");
   spec.storage = codec->storage_name();

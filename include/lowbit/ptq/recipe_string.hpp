@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@
 ///              one scale search: lp2.4 (grid of clips, least error to that exponent), golden (golden sections, squares),
 ///              hlp2.4, hgolden (the same weighted by diag H), hfull (least eᵀHe with the group's block of H), pct99.9
 ///              (percentile), kl (entropy, large groups), hqq (half-quadratic, asymreal), ggml (least squares as in GGUF)
+///              floor, even, ceil, rceil (MX scales); six, four, four_over_six (nvfp4); optimal, absmean, absmedian, twn
+///              (ternary)
 ///              act_order, static_groups, damp0.01, block128, cd3 (coordinate-descent sweeps), zero_dead (gptq)
 ///              parallel (gptq: all layers of a block see the same inputs, instead of one after another)
 ///
@@ -45,12 +48,17 @@ struct RecipeSpec {
   std::optional<SymmetricRule> rule;
   std::string scale_search;               ///< the word that chose hessian.scale, or empty
   HessianRounding hessian{};              ///< hessian.scale serves rounding to nearest too
+  std::string variant;                    ///< how a format with several published encoders chooses, or empty
   bool true_sequential = true;
   std::string text;                       ///< as given
   std::string storage;                    ///< Q::storage_name() of the stored type; pipeline::resolve finds it
 };
 
 namespace detail {
+
+/// Words for the ways in which published encoders of one format differ.
+inline constexpr std::string_view variants[] = {"floor",         "even",    "ceil",    "rceil",     "six", "four",
+                                                "four_over_six", "optimal", "absmean", "absmedian", "twn"};
 
 template <class Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -147,6 +155,9 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     } else if (word.starts_with("scale_") && word.size() > 6) {
       kind = "scale storage";
       spec.scale_storage = word.substr(6);
+    } else if (std::find(std::begin(detail::variants), std::end(detail::variants), word) != std::end(detail::variants)) {
+      kind = "variant";
+      spec.variant = word;
     } else if (scale) {
       kind = "scale search";
       if (const std::string_view why = detail::bad_scale_search(*scale); !why.empty()) return fail(word, why);
@@ -175,6 +186,7 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     } else {
       return fail(word, "is no modifier; choose from gN grow gtensor, sym asym asymreal, s1 s2 s3 s4, scale_f16 "
                         "scale_bf16 scale_f32 …, lpP hlpP golden hgolden hfull pctP kl hqq ggml, "
+                        "floor even ceil rceil six four four_over_six optimal absmean absmedian twn, "
                         "act_order static_groups dampX blockN cdN zero_dead parallel");
     }
     if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end())

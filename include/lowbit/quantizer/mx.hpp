@@ -7,6 +7,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "lowbit/format/e8m0.hpp"
 #include "lowbit/format/minifloat.hpp"
@@ -87,6 +88,17 @@ struct Mx {
 
   MxScaleRule rule = MxScaleRule::floor;  ///< not stored, not read by kernels
 
+  /// Sets a rule by its name; false for a word that is none.
+  bool set_variant(std::string_view word) noexcept {
+    constexpr std::string_view names[] = {"floor", "even", "ceil", "rceil"};
+    for (int i = 0; i < 4; ++i)
+      if (word == names[i]) {
+        rule = static_cast<MxScaleRule>(i);
+        return true;
+      }
+    return false;
+  }
+
   params_type fit(std::span<const float> group) const noexcept {
     float most = 0.0f;
     bool finite = true;
@@ -137,8 +149,15 @@ struct Mx {
   static float power(int e) noexcept {
     return std::bit_cast<float>(e == -127 ? 0x00400000u : static_cast<std::uint32_t>(e + 127) << 23);
   }
-  /// 2^-e from 2^e, exact; from NaN, NaN.
-  LOWBIT_ALWAYS_INLINE static float inverse(float scale) noexcept { return 1.0f / scale; }
+  /// 2^-e from 2^e, exact, through the bits: also where the caller flushes subnormals. From NaN, NaN.
+  LOWBIT_ALWAYS_INLINE static float inverse(float scale) noexcept {
+    const auto bits = std::bit_cast<std::uint32_t>(scale);
+    const std::uint32_t inverted = bits == 0x00400000u   ? 254u << 23
+                                   : bits == 254u << 23  ? 0x00400000u
+                                   : bits >= 0x7f800000u ? bits
+                                                         : (254u << 23) - bits;
+    return std::bit_cast<float>(inverted);
+  }
 };
 
 using Mxfp4 = Mx<E2M1>;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "lowbit/format/minifloat.hpp"
 #include "lowbit/format/ue4m3.hpp"
@@ -58,6 +59,17 @@ struct Nvfp4 {
   Nvfp4Rule rule = Nvfp4Rule::six;         ///< not stored
   Nvfp4Error error = Nvfp4Error::squared;  ///< not stored
   float tensor_scale = 1.0f;               ///< S; with_shared sets it
+
+  /// Sets a rule by its name; false for a word that is none.
+  bool set_variant(std::string_view word) noexcept {
+    constexpr std::string_view names[] = {"six", "four", "four_over_six"};
+    for (int i = 0; i < 3; ++i)
+      if (word == names[i]) {
+        rule = static_cast<Nvfp4Rule>(i);
+        return true;
+      }
+    return false;
+  }
 
   static std::size_t shared_count(std::size_t groups) noexcept { return groups != 0 ? 1 : 0; }
   void fit_shared(std::span<const float> maxima, std::span<float> shared) const noexcept {

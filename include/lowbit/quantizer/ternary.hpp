@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lowbit/core/float16.hpp"
@@ -55,6 +56,17 @@ struct TernaryScaled : detail::GroupSize<GroupSize> {
   TernaryRule rule = TernaryRule::optimal;  ///< none of these is stored
   bool least_squares = true;
   float threshold = 0.77f;  ///< for TernaryRule::threshold; 0.7 … 0.8 is usual
+
+  /// Sets a rule by its name (with the least-squares scale); false for a word that is none.
+  bool set_variant(std::string_view word) noexcept {
+    constexpr std::string_view names[] = {"optimal", "absmean", "absmedian", "twn"};
+    for (int i = 0; i < 4; ++i)
+      if (word == names[i]) {
+        rule = static_cast<TernaryRule>(i);
+        return true;
+      }
+    return false;
+  }
 
   params_type fit(std::span<const float> group) const noexcept {
     double sum = 0.0;
