@@ -60,6 +60,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64" AND CMAKE_CXX_COMPILER_ID
     endforeach()
     add_executable(lowbit_two_isas_${_order} ${_objects} $<TARGET_OBJECTS:lowbit_two_isas_main>)
     set_target_properties(lowbit_two_isas_${_order} PROPERTIES LINKER_LANGUAGE CXX)
+    add_dependencies(lowbit_tests lowbit_two_isas_${_order})
     add_test(NAME two_isas_${_order} COMMAND lowbit_two_isas_${_order})
   endforeach()
   if(CMAKE_NM)

@@ -14,6 +14,7 @@ model=examples/data/manual-1m
 out=build/demo
 mkdir -p "$out"
 recipes=fp16,rtn:int4:g128,gptq:int4:g128
+recipes+=,rtn:nf4:g64,gptq:nf4:g64,rtn:mxfp4,rtn:nvfp4,gptq:nvfp4
 recipes+=,rtn:int3:g64:asym,gptq:int3:g64:asym
 recipes+=,rtn:int2:g32:asym,gptq:int2:g32:asym,gptq:int2:g32:asym:act_order:cd4:hlp2
 

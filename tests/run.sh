@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . cmake/setup.sh
 lowbit_setup g++ make cmake libeigen3-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev
-lowbit_build release
+lowbit_build release lowbit_tests
 ctest --preset release "$@"

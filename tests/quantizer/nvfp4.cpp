@@ -5,13 +5,14 @@
 #include <cmath>
 
 #include "catch.hpp"
+#include "support/rate_presets.hpp"
 #include "support/rate_table.hpp"
 
 using namespace lowbit;
 
 namespace {
 
-Nvfp4 with(Nvfp4Rule rule) { return test::detail::nvfp4(rule); }
+Nvfp4 with(Nvfp4Rule rule) { return test::nvfp4(rule); }
 
 std::vector<float> scaled(std::vector<float> w, float factor) {
   for (float& x : w) x *= factor;

@@ -3,6 +3,7 @@
 #include <complex>
 
 #include "catch.hpp"
+#include "support/rate_presets.hpp"
 #include "support/rate_table.hpp"
 
 using namespace lowbit;
@@ -45,7 +46,7 @@ TEST_CASE("TwinLog: inside its range the relative error is at most 2^(s/2) − 1
 TEST_CASE("TwinLog: beats int4 on Laplacian weights in groups of 1024", "[quantizer][twin_log]") {
   const auto w = test::laplacian_weights();
   CHECK(test::distortion(TwinLog<4>{}, w).nmse <
-        test::distortion(test::detail::uniform<Int4, ZeroPoint::none, 1024>(), w).nmse);
+        test::distortion(test::uniform<Int4, ZeroPoint::none, 1024>(), w).nmse);
 }
 
 TEST_CASE("TwinLog: with both ends searched it errs less than published, with integer zeros a twentieth more",
