@@ -2,6 +2,7 @@
 #include "lowbit/core/type_list.hpp"
 #include "lowbit/quantizer.hpp"
 #include "support/layer.hpp"
+#include "support/rate_table.hpp"
 
 /// How fast GGUF's block types are written: rows of 4096 weights, one thread, without and with importance.
 
@@ -22,18 +23,11 @@ std::vector<float> weights() {
 
 template <class Q>
 void report(benchmark::State& state, const std::vector<float>& w, const QuantizedMatrix<Q>& m) {
-  std::vector<float> back(w.size());
-  dequantize(m.view(), 0, rows, back);
-  double error = 0, power = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const double e = static_cast<double>(w[i]) - static_cast<double>(back[i]);
-    error += e * e;
-    power += static_cast<double>(w[i]) * static_cast<double>(w[i]);
-  }
+  const test::Distortion lost = test::distortion_of(m, w);
   using benchmark::Counter;
   state.counters["Mw"] = Counter(static_cast<double>(w.size()) * 1e-6, Counter::kIsIterationInvariantRate);
-  state.counters["bpw"] = m.bits_per_weight();
-  state.counters["nmse"] = error / power;
+  state.counters["bpw"] = lost.bits_per_weight;
+  state.counters["nmse"] = lost.nmse;
 }
 
 template <class Q>

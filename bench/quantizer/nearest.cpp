@@ -7,6 +7,7 @@
 #include "lowbit/quantizer/scaled.hpp"
 
 #include "support/layer.hpp"
+#include "support/rate_table.hpp"
 
 namespace lowbit::bench {
 namespace {
@@ -17,21 +18,14 @@ template <class Q>
 void quantize(benchmark::State& state, const ScaleSearch& search) {
   const std::size_t rows = 16, cols = 4096;
   Rng rng(1);
-  std::vector<float> w(rows * cols), back(rows * cols);
+  std::vector<float> w(rows * cols);
   for (float& v : w) v = static_cast<float>(0.02 * rng.normal());
   for (auto _ : state) benchmark::DoNotOptimize(quantize_nearest(Q{}, w, rows, cols, search));
-  const auto m = quantize_nearest(Q{}, w, rows, cols, search).value();
-  dequantize(m.view(), 0, rows, back);
-  double error = 0, power = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const double e = static_cast<double>(w[i]) - static_cast<double>(back[i]);
-    error += e * e;
-    power += static_cast<double>(w[i]) * static_cast<double>(w[i]);
-  }
+  const test::Distortion lost = test::distortion_of(quantize_nearest(Q{}, w, rows, cols, search).value(), w);
   using benchmark::Counter;
   state.counters["Gw"] = Counter(static_cast<double>(w.size()) * 1e-9, Counter::kIsIterationInvariantRate);
-  state.counters["bpw"] = m.bits_per_weight();
-  state.counters["nmse"] = error / power;
+  state.counters["bpw"] = lost.bits_per_weight;
+  state.counters["nmse"] = lost.nmse;
 }
 
 template <class Q>

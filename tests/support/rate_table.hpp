@@ -44,10 +44,9 @@ struct Distortion {
   double nmse = 0.0;  ///< Σ(x − x̂)² / Σx²
 };
 
-/// w as 64 rows of 4096.
+/// What a matrix lost of the rows · cols weights w that it was made from.
 template <class Q>
-Distortion distortion(const Q& q, std::span<const float> w, const ScaleSearch& search = AbsMax{}) {
-  const auto m = quantize_nearest(q, w, w.size() / 4096, 4096, search).value();
+Distortion distortion_of(const QuantizedMatrix<Q>& m, std::span<const float> w) {
   std::vector<float> back(w.size());
   dequantize(m.view(), 0, m.rows(), back);
   double error = 0.0, power = 0.0;
@@ -57,6 +56,12 @@ Distortion distortion(const Q& q, std::span<const float> w, const ScaleSearch& s
     power += x * x;
   }
   return {m.bits_per_weight(), error / power};
+}
+
+/// w as 64 rows of 4096, rounded to nearest.
+template <class Q>
+Distortion distortion(const Q& q, std::span<const float> w, const ScaleSearch& search = AbsMax{}) {
+  return distortion_of(quantize_nearest(q, w, w.size() / 4096, 4096, search).value(), w);
 }
 
 /// The same with the best of 81 clips, from 1.2 to 0.2 of each group's largest magnitude, by squared error; groups of
