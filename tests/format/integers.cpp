@@ -19,7 +19,7 @@ using namespace lowbit;
 
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float beyond_all = std::numeric_limits<float>::infinity();
 
 }  // namespace
 
@@ -38,7 +38,7 @@ TEST_CASE("DInt: four bits are -6 to 6 in two's complement, halves at 7 and 9, c
   CHECK(rounded(1.5f) == 2.0f);
   CHECK(rounded(2.5f) == 2.0f);
   CHECK(rounded(99.0f) == 6.0f);
-  CHECK(rounded(-infinity) == -6.0f);
+  CHECK(rounded(-beyond_all) == -6.0f);
   Rng rng(1);
   std::size_t given = 0, asymmetric = 0;
   for (int i = 0; i < 10000; ++i) {
@@ -76,7 +76,7 @@ TEST_CASE("DIntAsymmetric: for every zero point, encode is nearest and every cod
     std::size_t wrong = 0;
     for (int c = 0; c < 16; ++c) wrong += f.encode(f.decode(static_cast<std::uint8_t>(c))) == c ? 0 : 1;
     for (float x = -20.0f; x <= 20.0f; x += 0.0625f) {
-      float least = infinity;
+      float least = beyond_all;
       for (int c = 0; c < 16; ++c) least = std::min(least, std::fabs(f.decode(static_cast<std::uint8_t>(c)) - x));
       wrong += std::fabs(f.decode(f.encode(x)) - x) == least ? 0 : 1;
     }
@@ -96,7 +96,7 @@ TEST_CASE("HalfOffset: codes ascend from -(2^b - 1)/2 in steps of one, ties go t
   CHECK(f.encode(-1.0f) == 2);  // k = −2: −1.5
   CHECK(f.encode(-1e-30f) == 3);
   CHECK(f.encode(1e30f) == 7);
-  CHECK(f.encode(-infinity) == 0);
+  CHECK(f.encode(-beyond_all) == 0);
   CHECK(f.encode(std::numeric_limits<float>::quiet_NaN()) == 7);
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("Ternary: codes 0, 1, 2 are -1, 0, +1; a half is zero", "[format][tern
   CHECK(Ternary::encode(-0.5f) == 1);
   CHECK(Ternary::encode(std::nextafterf(0.5f, 1.0f)) == 2);
   CHECK(Ternary::encode(std::nextafterf(-0.5f, -1.0f)) == 0);
-  CHECK(Ternary::encode(-infinity) == 0);
+  CHECK(Ternary::encode(-beyond_all) == 0);
   CHECK(Ternary::encode(std::numeric_limits<float>::quiet_NaN()) == 1);
 }
 

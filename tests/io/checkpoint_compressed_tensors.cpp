@@ -11,7 +11,7 @@ using test::Module;
 
 namespace {
 
-CtTensors tensors_of(const Module& module) {
+CtTensors ct_tensors_of(const Module& module) {
   return {module.find(".weight_packed"), module.find(".weight_scale"), module.find(".weight_shape"),
           module.find(".weight_zero_point"), module.find(".weight_g_idx")};
 }
@@ -46,7 +46,7 @@ TEST_CASE("compressed-tensors: what is read is what a bit-by-bit decoder reads",
         CAPTURE(bits, plan.rows, plan.cols, plan.group_size, static_cast<int>(packing));
         const CodeMatrix m = test::random_codes(plan, seed++);
         const Module module(write_pack_quantized(m, packing).value());
-        const auto got = read_pack_quantized(tensors_of(module), params_of(m, packing)).value();
+        const auto got = read_pack_quantized(ct_tensors_of(module), params_of(m, packing)).value();
         CHECK(got.matrix == m);
         const TensorView& q = *module.find(".weight_packed");
         const TensorView* z = module.find(".weight_zero_point");
@@ -75,7 +75,7 @@ TEST_CASE("compressed-tensors: the width of the words tells the packings apart, 
       const CodeMatrix m = test::random_codes({2, cols, bits, whole_row, true}, cols);
       for (const CtPacking packing : {CtPacking::dense, CtPacking::padded}) {
         const Module module(write_pack_quantized(m, packing).value());
-        const auto got = read_pack_quantized(tensors_of(module), params_of(m));
+        const auto got = read_pack_quantized(ct_tensors_of(module), params_of(m));
         const bool same_width = io::detail::words_for(io::detail::WordLayout::dense, cols, bits) ==
                                 io::detail::words_for(io::detail::WordLayout::padded, cols, bits);
         const bool doubt = 32 % bits != 0 && same_width && cols > k;
@@ -84,7 +84,7 @@ TEST_CASE("compressed-tensors: the width of the words tells the packings apart, 
         if (doubt) {
           widest_doubt = cols;
           REQUIRE(got.error().code == Errc::unsupported);
-          REQUIRE(read_pack_quantized(tensors_of(module), params_of(m, packing)).value().matrix == m);
+          REQUIRE(read_pack_quantized(ct_tensors_of(module), params_of(m, packing)).value().matrix == m);
         }
       }
     }
@@ -96,9 +96,9 @@ TEST_CASE("compressed-tensors: the width of the words tells the packings apart, 
   const CodeMatrix m = test::random_codes({160, 40, 3, whole_row}, 4);
   for (const CtPacking packing : {CtPacking::dense, CtPacking::padded}) {
     const Module module(write_pack_quantized(m, packing).value());
-    CHECK(read_pack_quantized(tensors_of(module), params_of(m)).value().matrix == m);
+    CHECK(read_pack_quantized(ct_tensors_of(module), params_of(m)).value().matrix == m);
     const CtPacking other = packing == CtPacking::dense ? CtPacking::padded : CtPacking::dense;
-    CHECK(read_pack_quantized(tensors_of(module), params_of(m, other)).error().code == Errc::shape_mismatch);
+    CHECK(read_pack_quantized(ct_tensors_of(module), params_of(m, other)).error().code == Errc::shape_mismatch);
   }
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("compressed-tensors: words by hand", "[io][checkpoint]") {
   CHECK(tensors[3].shape == std::vector<std::uint64_t>{1, 1});
   CHECK(io::detail::load_le<std::uint32_t>(tensors[3].bytes.data()) == 0xf0u);
   const Module module{std::vector<OwnedTensor>(tensors)};
-  const auto got = read_pack_quantized(tensors_of(module), params_of(m)).value().matrix;
+  const auto got = read_pack_quantized(ct_tensors_of(module), params_of(m)).value().matrix;
   const float expected[2][3] = {{0.0f, 3.5f, 7.5f}, {-3.5f, -3.0f, -2.5f}};
   for (std::size_t r = 0; r < 2; ++r)
     for (std::size_t c = 0; c < 3; ++c) CHECK(got.weight(r, c) == expected[r][c]);
@@ -129,7 +129,7 @@ TEST_CASE("compressed-tensors: one scale per tensor, unpacked zero points, unset
   m.per_tensor = true;
   m.scales.resize(2);
   Module whole(write_pack_quantized(m).value());
-  CHECK(read_pack_quantized(tensors_of(whole), params_of(m)).value().matrix == m);
+  CHECK(read_pack_quantized(ct_tensors_of(whole), params_of(m)).value().matrix == m);
   CHECK(m.weight(4, 3) == m.scale(0, 0) * static_cast<float>(static_cast<int>(m.codes[4 * 40 + 3]) - 8));
 
   const CodeMatrix asymmetric = test::random_codes({5, 40, 4, 8}, 7);
@@ -140,9 +140,9 @@ TEST_CASE("compressed-tensors: one scale per tensor, unpacked zero points, unset
       for (const std::uint8_t z : asymmetric.zeros) t.bytes.push_back(static_cast<std::uint8_t>(z - 8));
     }
   Module early(std::move(tensors));
-  CHECK(read_pack_quantized(tensors_of(early), params_of(asymmetric)).value().matrix == asymmetric);
+  CHECK(read_pack_quantized(ct_tensors_of(early), params_of(asymmetric)).value().matrix == asymmetric);
   early.owned(".weight_zero_point").bytes[7] = 8;
-  const auto outside = read_pack_quantized(tensors_of(early), params_of(asymmetric));
+  const auto outside = read_pack_quantized(ct_tensors_of(early), params_of(asymmetric));
   REQUIRE_FALSE(outside);
   CHECK(outside.error().code == Errc::out_of_bounds);
   CHECK(outside.error().row == 1u);
@@ -150,12 +150,12 @@ TEST_CASE("compressed-tensors: one scale per tensor, unpacked zero points, unset
 
   const CodeMatrix scattered = test::random_codes({3, 64, 4, 16, true, true}, 8);
   Module ordered(write_pack_quantized(scattered).value());
-  CHECK(read_pack_quantized(tensors_of(ordered), params_of(scattered)).value().matrix == scattered);
+  CHECK(read_pack_quantized(ct_tensors_of(ordered), params_of(scattered)).value().matrix == scattered);
   CtParams unannounced = params_of(scattered);
   unannounced.scattered = false;
-  CHECK(read_pack_quantized(tensors_of(ordered), unannounced).value().warnings.size() == 1);
+  CHECK(read_pack_quantized(ct_tensors_of(ordered), unannounced).value().warnings.size() == 1);
   for (std::uint8_t& byte : ordered.owned(".weight_g_idx").bytes) byte = 0xff;
-  CHECK(read_pack_quantized(tensors_of(ordered), params_of(scattered)).value().matrix.g_idx.empty());
+  CHECK(read_pack_quantized(ct_tensors_of(ordered), params_of(scattered)).value().matrix.g_idx.empty());
 }
 
 TEST_CASE("compressed-tensors: damage is refused by name, before any allocation", "[io][checkpoint]") {
@@ -165,7 +165,7 @@ TEST_CASE("compressed-tensors: damage is refused by name, before any allocation"
     damage(module);
     module.refresh();
     const std::size_t before = test::allocated_bytes();
-    const auto got = read_pack_quantized(tensors_of(module), params_of(m));
+    const auto got = read_pack_quantized(ct_tensors_of(module), params_of(m));
     CHECK(test::allocated_bytes() - before < 64 * 1024);
     REQUIRE_FALSE(got);
     CHECK(to_string(got.error().code) == to_string(code));
@@ -195,8 +195,8 @@ TEST_CASE("compressed-tensors: damage is refused by name, before any allocation"
   const Module module(write_pack_quantized(m).value());
   CtParams symmetric = params_of(m);
   symmetric.symmetric = true;
-  CHECK(read_pack_quantized(tensors_of(module), symmetric).error().code == Errc::malformed);
-  CtTensors tensors = tensors_of(module);
+  CHECK(read_pack_quantized(ct_tensors_of(module), symmetric).error().code == Errc::malformed);
+  CtTensors tensors = ct_tensors_of(module);
   tensors.weight_zero_point = nullptr;
   CHECK(read_pack_quantized(tensors, params_of(m)).error().code == Errc::missing);
 }

@@ -12,7 +12,7 @@ using test::Module;
 
 namespace {
 
-Fp4Tensors tensors_of(const Module& module) {
+Fp4Tensors fp4_tensors_of(const Module& module) {
   return {module.find(".weight_packed"), module.find(".weight_scale"), module.find(".weight_global_scale")};
 }
 
@@ -34,20 +34,20 @@ TEST_CASE("fp4: bytes by hand, low nibble first", "[io][checkpoint]") {
                                    {".weight_scale", Dtype::F8_E4M3, {1, 1}, {0x3c}},
                                    {".weight_global_scale", Dtype::F32, {1}, {0, 0, 0x80, 0x40}}};
   const Module module(std::move(hand));
-  const Fp4Matrix m = read_fp4(tensors_of(module), Fp4Kind::nvfp4).value().matrix;
+  const Fp4Matrix m = read_fp4(fp4_tensors_of(module), Fp4Kind::nvfp4).value().matrix;
   const float points[8] = {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f};
   for (std::size_t i = 0; i < 16; ++i) {
     CHECK(m.codes[i] == i);
     CHECK(fp4_weight(m, 0, i) == (i < 8 ? 1.0f : -1.0f) * points[i % 8] * 1.5f / 4.0f);
   }
   // The reciprocal spelling multiplies.
-  const Fp4Matrix reciprocal = read_fp4(tensors_of(module), Fp4Kind::nvfp4, true).value().matrix;
+  const Fp4Matrix reciprocal = read_fp4(fp4_tensors_of(module), Fp4Kind::nvfp4, true).value().matrix;
   CHECK(fp4_weight(reciprocal, 0, 7) == 36.0f);
   // mxfp4: 2^(s − 127) and no global scale.
   std::vector<OwnedTensor> mx = {{".weight_packed", Dtype::U8, {1, 16}, std::vector<std::uint8_t>(16, 0x7e)},
                                  {".weight_scale", Dtype::U8, {1, 1}, {125}}};
   const Module other(std::move(mx));
-  const Fp4Matrix m2 = read_fp4(tensors_of(other), Fp4Kind::mxfp4).value().matrix;
+  const Fp4Matrix m2 = read_fp4(fp4_tensors_of(other), Fp4Kind::mxfp4).value().matrix;
   CHECK(fp4_weight(m2, 0, 0) == -1.0f);
   CHECK(fp4_weight(m2, 0, 1) == 1.5f);
 }
@@ -58,7 +58,7 @@ TEST_CASE("fp4: read and write are inverse, and damage is refused by name", "[io
       for (const std::size_t cols : {32u, 96u, 416u}) {
         const Fp4Matrix m = random_fp4(kind, rows, cols, rows + cols);
         Module module(write_fp4(m).value());
-        CHECK(read_fp4(tensors_of(module), kind).value().matrix == m);
+        CHECK(read_fp4(fp4_tensors_of(module), kind).value().matrix == m);
         if (kind == Fp4Kind::nvfp4) {
           // The largest weight is what the definition of the global scale promises, for either spelling.
           CHECK(largest_fp4_scale(m) <= 448.0f);
@@ -67,14 +67,14 @@ TEST_CASE("fp4: read and write are inverse, and damage is refused by name", "[io
           spelled.global_scale = 1.0f / m.global_scale;
           for (std::size_t c = 0; c < cols; ++c) CHECK(std::fabs(fp4_weight(m, 0, c) - fp4_weight(spelled, 0, c)) <= 1e-6f);
           const Module rewritten(write_fp4(spelled).value());
-          CHECK(read_fp4(tensors_of(rewritten), kind).value().matrix.global_scale == test::Approx(m.global_scale));
+          CHECK(read_fp4(fp4_tensors_of(rewritten), kind).value().matrix.global_scale == test::Approx(m.global_scale));
         }
       }
   const auto refused = [&](Fp4Kind kind, auto damage, Errc code, const std::string& tensor) {
     Module module(write_fp4(random_fp4(kind, 4, 64, 1)).value());
     damage(module);
     module.refresh();
-    const auto got = read_fp4(tensors_of(module), kind);
+    const auto got = read_fp4(fp4_tensors_of(module), kind);
     REQUIRE_FALSE(got);
     CHECK(to_string(got.error().code) == to_string(code));
     CHECK(got.error().tensor == tensor);

@@ -14,7 +14,7 @@ using test::Module;
 
 namespace {
 
-GptqTensors tensors_of(const Module& module) {
+GptqTensors gptq_tensors_of(const Module& module) {
   return {module.find(".qweight"), module.find(".qzeros"), module.find(".scales"), module.find(".g_idx")};
 }
 
@@ -43,7 +43,7 @@ TEST_CASE("GPTQ: what is read is what a bit-by-bit decoder reads", "[io][checkpo
         CAPTURE(bits, plan.rows, plan.cols, plan.group_size, plan.scattered, static_cast<int>(version));
         const CodeMatrix m = test::random_codes(plan, seed++);
         const Module module(write_gptq(m, version).value());
-        const auto got = read_gptq(tensors_of(module), params_of(m, version)).value();
+        const auto got = read_gptq(gptq_tensors_of(module), params_of(m, version)).value();
         CHECK(got.matrix == m);
         CHECK(got.warnings.empty());
         CHECK(test::same_weights(got.matrix, [&](std::size_t r, std::size_t c) {
@@ -64,13 +64,13 @@ TEST_CASE("GPTQ: words by hand", "[io][checkpoint]") {
   hand[2].bytes[11] = 0x38;                             // 0.5
   const Module module(std::move(hand));
   const GptqParams params{.bits = 4, .group_size = whole_row, .symmetric = false, .version = GptqVersion::v1};
-  const auto v1 = read_gptq(tensors_of(module), params).value().matrix;
+  const auto v1 = read_gptq(gptq_tensors_of(module), params).value().matrix;
   for (std::size_t i = 0; i < 8; ++i) CHECK(v1.weight(5, i) == 0.5f * (static_cast<float>(i) - 7.0f));
   CHECK(v1.weight(5, 8) == -3.5f);
   CHECK(v1.weight(4, 0) == 0.0f);
   GptqParams v2 = params;
   v2.version = GptqVersion::v2;
-  CHECK(read_gptq(tensors_of(module), v2).value().matrix.weight(5, 0) == -3.0f);
+  CHECK(read_gptq(gptq_tensors_of(module), v2).value().matrix.weight(5, 0) == -3.0f);
   // 3 bits: code 10 takes bits 30 and 31 of word 0 and bit 0 of word 1 of its column.
   std::vector<OwnedTensor> three = {{".qweight", Dtype::I32, {3, 32}, std::vector<std::uint8_t>(4 * 3 * 32, 0)},
                                     {".qzeros", Dtype::I32, {1, 3}, std::vector<std::uint8_t>(12, 0)},
@@ -80,7 +80,7 @@ TEST_CASE("GPTQ: words by hand", "[io][checkpoint]") {
   const Module straddling(std::move(three));
   GptqParams wide = v2;
   wide.bits = 3;
-  const auto m = read_gptq(tensors_of(straddling), wide).value().matrix;
+  const auto m = read_gptq(gptq_tensors_of(straddling), wide).value().matrix;
   for (std::size_t c = 0; c < 32; ++c) CHECK(static_cast<int>(m.codes[7 * 32 + c]) == (c == 10 ? 5 : 0));
 }
 
@@ -92,7 +92,7 @@ TEST_CASE("GPTQ: minus one wraps within each field and leaves its neighbours alo
     const Module module(write_gptq(m, GptqVersion::v1).value());
     const TensorView& z = *module.find(".qzeros");
     for (std::size_t r = 0; r < 32; ++r) CHECK(test::naive::along(z.bytes, z.shape[1], 0, bits, r) == (r % 2 == 0 ? top : top - 1));
-    CHECK(read_gptq(tensors_of(module), params_of(m, GptqVersion::v1)).value().matrix.zeros == m.zeros);
+    CHECK(read_gptq(gptq_tensors_of(module), params_of(m, GptqVersion::v1)).value().matrix.zeros == m.zeros);
   }
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("GPTQ: a symmetric file's data overrule its label, with a warning", "[
       for (const GptqVersion label : {GptqVersion::v1, GptqVersion::v2}) {
         const CodeMatrix m = test::random_codes({32, 64, bits, 32, true}, bits);
         const Module module(write_gptq(m, written).value());
-        const auto got = read_gptq(tensors_of(module), params_of(m, label)).value();
+        const auto got = read_gptq(gptq_tensors_of(module), params_of(m, label)).value();
         CHECK(got.matrix == m);
         CHECK(got.warnings.size() == (written == label ? 0u : 1u));
       }
@@ -111,7 +111,7 @@ TEST_CASE("GPTQ: a symmetric file's data overrule its label, with a warning", "[
   const Module module(write_gptq(m, GptqVersion::v1).value());
   GptqParams params = params_of(m, GptqVersion::v1);
   params.symmetric = true;
-  const auto got = read_gptq(tensors_of(module), params).value();
+  const auto got = read_gptq(gptq_tensors_of(module), params).value();
   CHECK(got.matrix == m);
   CHECK(got.warnings.size() == 1);
 }
@@ -120,14 +120,14 @@ TEST_CASE("GPTQ: group indices may be absent, negative, or unset", "[io][checkpo
   const CodeMatrix m = test::random_codes({32, 96, 4, 32}, 3);
   Module module(write_gptq(m, GptqVersion::v1).value());
   const GptqParams params = params_of(m, GptqVersion::v1);
-  GptqTensors without = tensors_of(module);
+  GptqTensors without = gptq_tensors_of(module);
   without.g_idx = nullptr;
   CHECK(read_gptq(without, params).value().matrix == m);
 
   const auto put = [&](std::size_t c, std::int32_t g) { io::detail::store_le(g, module.owned(".g_idx").bytes.data() + 4 * c); };
   put(40, -3);  // from the end: group 0
   put(41, -1);
-  auto got = read_gptq(tensors_of(module), params).value();
+  auto got = read_gptq(gptq_tensors_of(module), params).value();
   CHECK(got.warnings.size() == 1);
   REQUIRE(got.matrix.g_idx.size() == 96);
   CHECK(got.matrix.g_idx[40] == 0);
@@ -135,14 +135,14 @@ TEST_CASE("GPTQ: group indices may be absent, negative, or unset", "[io][checkpo
   CHECK(got.matrix.g_idx[42] == 1);
   for (const std::int32_t outside : {3, -4, 1 << 30, std::numeric_limits<std::int32_t>::min()}) {
     put(40, outside);
-    const auto refused = read_gptq(tensors_of(module), params);
+    const auto refused = read_gptq(gptq_tensors_of(module), params);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().code == Errc::out_of_bounds);
     CHECK(refused.error().tensor == "m.g_idx");
     CHECK(refused.error().column == 40u);
   }
   for (std::size_t c = 0; c < 96; ++c) put(c, 0);
-  got = read_gptq(tensors_of(module), params).value();
+  got = read_gptq(gptq_tensors_of(module), params).value();
   CHECK(got.matrix == m);
   CHECK(got.warnings.size() == 1);
 }
@@ -154,7 +154,7 @@ TEST_CASE("GPTQ: shapes, types, widths and scales that the layout has not are re
     Module module(write_gptq(m, GptqVersion::v1).value());
     damage(module);
     module.refresh();
-    const auto got = read_gptq(tensors_of(module), params);
+    const auto got = read_gptq(gptq_tensors_of(module), params);
     REQUIRE_FALSE(got);
     CHECK(to_string(got.error().code) == to_string(code));
     CHECK(got.error().tensor == tensor);
@@ -174,8 +174,8 @@ TEST_CASE("GPTQ: shapes, types, widths and scales that the layout has not are re
   GptqParams five = params;
   five.bits = 5;
   const Module module(write_gptq(m, GptqVersion::v1).value());
-  CHECK(read_gptq(tensors_of(module), five).error().code == Errc::unsupported);
-  GptqTensors none = tensors_of(module);
+  CHECK(read_gptq(gptq_tensors_of(module), five).error().code == Errc::unsupported);
+  GptqTensors none = gptq_tensors_of(module);
   none.qzeros = nullptr;
   CHECK(read_gptq(none, params).error().code == Errc::missing);
 

@@ -21,15 +21,15 @@ using test::safetensors_bytes;
 
 namespace {
 
-Error refused(const Bytes& file) {
+Error refused_header(const Bytes& file) {
   const Exact exact(file);
   auto parsed = SafetensorsFile::parse(exact.span());
   REQUIRE_FALSE(parsed);
   return parsed.error();
 }
-Error refused(std::string_view json, const Bytes& data = {}) {
+Error refused_header(std::string_view json, const Bytes& data = {}) {
   INFO(json);
-  return refused(safetensors_bytes(json, data));
+  return refused_header(safetensors_bytes(json, data));
 }
 bool accepted(std::string_view json, const Bytes& data = {}) {
   const Exact exact(safetensors_bytes(json, data));
@@ -105,20 +105,20 @@ TEST_CASE("safetensors: a header length past the file or past the limit is refus
   Bytes huge;
   test::put_number(huge, 100'000'001, 8);
   huge.resize(100'000'100, ' ');
-  CHECK(refused(huge).code == Errc::out_of_bounds);
+  CHECK(refused_header(huge).code == Errc::out_of_bounds);
 }
 
 TEST_CASE("safetensors: the header is one JSON object, from '{' to '}' and spaces", "[io][safetensors]") {
-  CHECK(refused(Bytes{}).code == Errc::truncated);
-  CHECK(refused(Bytes(7)).code == Errc::truncated);
-  CHECK(refused("").offset == 8u);
+  CHECK(refused_header(Bytes{}).code == Errc::truncated);
+  CHECK(refused_header(Bytes(7)).code == Errc::truncated);
+  CHECK(refused_header("").offset == 8u);
   for (const char* json : {" {}", "[]", "{}\n", "{}\t", "{} x", "{}{}", "{", "{\"a\"}", "7", "\xEF\xBB\xBF{}", "{},",
                            "{\"a\":}"})
-    CHECK(refused(json).code == Errc::malformed);
-  CHECK(refused(std::string_view("{}\0}", 4)).code == Errc::malformed);
-  CHECK(refused(std::string_view("{}\0", 3)).code == Errc::malformed);
-  CHECK(refused("{\"__metadata__\":{\"k\":\"\xFF\"}}").code == Errc::malformed);
-  CHECK(refused("{\"__metadata__\":{\"k\":\"\xED\xA0\x80\"}}").code == Errc::malformed);
+    CHECK(refused_header(json).code == Errc::malformed);
+  CHECK(refused_header(std::string_view("{}\0}", 4)).code == Errc::malformed);
+  CHECK(refused_header(std::string_view("{}\0", 3)).code == Errc::malformed);
+  CHECK(refused_header("{\"__metadata__\":{\"k\":\"\xFF\"}}").code == Errc::malformed);
+  CHECK(refused_header("{\"__metadata__\":{\"k\":\"\xED\xA0\x80\"}}").code == Errc::malformed);
 }
 
 TEST_CASE("safetensors: every value has the type that the format gives it", "[io][safetensors]") {
@@ -139,28 +139,28 @@ TEST_CASE("safetensors: every value has the type that the format gives it", "[io
            R"({"a":{"dtype":"F32","shape":[],"data_offsets":4}})",
            R"({"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"strides":[1]}})",
        })
-    CHECK(refused(json, Bytes(4)).code == Errc::malformed);
+    CHECK(refused_header(json, Bytes(4)).code == Errc::malformed);
   for (const char* json : {
            R"({"a":{}})", R"({"a":{"dtype":"F32","shape":[]}})", R"({"a":{"dtype":"F32","data_offsets":[0,4]}})",
            R"({"a":{"shape":[],"data_offsets":[0,4]}})",
        }) {
-    const Error error = refused(json, Bytes(4));
+    const Error error = refused_header(json, Bytes(4));
     CHECK(error.code == Errc::missing);
     CHECK(error.tensor == "a");
   }
-  const Error unknown = refused("{" + entry("w", "F128", "", "0,4") + "}", Bytes(4));
+  const Error unknown = refused_header("{" + entry("w", "F128", "", "0,4") + "}", Bytes(4));
   CHECK(unknown.code == Errc::unsupported);
   CHECK(unknown.tensor == "w");
 }
 
 TEST_CASE("safetensors: integers are exact, unsigned and 64 bits wide", "[io][safetensors]") {
   for (const char* extent : {"-1", "-0", "1.0", "1e0", "0.5", "18446744073709551616", "1e400", "01", "+1", "0x1"}) {
-    CHECK(refused("{" + entry("a", "U8", extent, "0,1") + "}", Bytes(1)).code == Errc::malformed);
-    CHECK(refused("{" + entry("a", "U8", "1", std::string("0,").append(extent)) + "}", Bytes(1)).code ==
+    CHECK(refused_header("{" + entry("a", "U8", extent, "0,1") + "}", Bytes(1)).code == Errc::malformed);
+    CHECK(refused_header("{" + entry("a", "U8", "1", std::string("0,").append(extent)) + "}", Bytes(1)).code ==
           Errc::malformed);
   }
   // Past 2^53 a parser that goes through double would see the same number twice.
-  CHECK(refused("{" + entry("a", "U8", "9007199254740993", "0,9007199254740992") + "}", Bytes(1)).code ==
+  CHECK(refused_header("{" + entry("a", "U8", "9007199254740993", "0,9007199254740992") + "}", Bytes(1)).code ==
         Errc::truncated);
   for (const char* number : {"1", "2", "2147483648", "4294967296", "9223372036854775808", "18446744073709551614",
                              "18446744073709551615"}) {
@@ -175,25 +175,25 @@ TEST_CASE("safetensors: a shape product that wraps is refused, even beside a zer
   for (const char* shape : {"4294967296,4294967296", "9223372036854775808,2", "18446744073709551615,18446744073709551615",
                             "0,9223372036854775808,2", "9223372036854775808,2,0", "9223372036854775808,0,2",
                             "4611686018427387905,4", "2305843009213693952"})
-    CHECK(refused("{" + entry("a", "F32", shape, "0,0") + "}").code == Errc::out_of_bounds);
+    CHECK(refused_header("{" + entry("a", "F32", shape, "0,0") + "}").code == Errc::out_of_bounds);
   CHECK(accepted("{" + entry("a", "U8", "0,1152921504606846976", "0,0") + "}"));
-  CHECK(refused("{" + entry("a", "F4", "3", "0,1") + "}", Bytes(1)).code == Errc::malformed);
-  CHECK(refused("{" + entry("a", "F4", "3", "0,2") + "}", Bytes(2)).code == Errc::malformed);
-  CHECK(refused("{" + entry("a", "F6_E3M2", "2", "0,2") + "}", Bytes(2)).code == Errc::malformed);
-  CHECK(refused("{" + entry("a", "F32", "2", "0,7") + "}", Bytes(7)).code == Errc::malformed);
+  CHECK(refused_header("{" + entry("a", "F4", "3", "0,1") + "}", Bytes(1)).code == Errc::malformed);
+  CHECK(refused_header("{" + entry("a", "F4", "3", "0,2") + "}", Bytes(2)).code == Errc::malformed);
+  CHECK(refused_header("{" + entry("a", "F6_E3M2", "2", "0,2") + "}", Bytes(2)).code == Errc::malformed);
+  CHECK(refused_header("{" + entry("a", "F32", "2", "0,7") + "}", Bytes(7)).code == Errc::malformed);
 }
 
 TEST_CASE("safetensors: a duplicate key is refused by name at every level", "[io][safetensors]") {
   const std::string a = entry("a", "U8", "1", "0,1");
-  const Error names = refused("{" + a + "," + entry("a", "U8", "1", "1,2") + "}", Bytes(2));
+  const Error names = refused_header("{" + a + "," + entry("a", "U8", "1", "1,2") + "}", Bytes(2));
   CHECK(names.code == Errc::duplicate);
   CHECK(names.tensor == "a");
-  CHECK(refused("{" + a + "," + a + "}", Bytes(1)).code == Errc::duplicate);
-  CHECK(refused("{" + a + "," + entry("\\u0061", "U8", "1", "1,2") + "}", Bytes(2)).code == Errc::duplicate);
-  CHECK(refused(R"({"__metadata__":{},"__metadata__":{}})").code == Errc::duplicate);
-  CHECK(refused(R"({"__metadata__":{"k":"1","k":"1"}})").code == Errc::duplicate);
+  CHECK(refused_header("{" + a + "," + a + "}", Bytes(1)).code == Errc::duplicate);
+  CHECK(refused_header("{" + a + "," + entry("\\u0061", "U8", "1", "1,2") + "}", Bytes(2)).code == Errc::duplicate);
+  CHECK(refused_header(R"({"__metadata__":{},"__metadata__":{}})").code == Errc::duplicate);
+  CHECK(refused_header(R"({"__metadata__":{"k":"1","k":"1"}})").code == Errc::duplicate);
   for (const char* field : {R"("dtype":"U8")", R"("shape":[1])", R"("data_offsets":[0,1])"})
-    CHECK(refused(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],)" + std::string(field) + "}}", Bytes(1)).code ==
+    CHECK(refused_header(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],)" + std::string(field) + "}}", Bytes(1)).code ==
           Errc::duplicate);
 }
 
@@ -219,9 +219,9 @@ TEST_CASE("safetensors: two tensors are accepted exactly when they tile the data
         }
   CHECK(wrong == 0);
   CHECK(good == 2 * (size + 1));
-  CHECK(refused("{" + entry("a", "U8", "1", "0,1") + "}", Bytes(2)).code == Errc::malformed);  // a trailing byte
-  CHECK(refused("{}", Bytes(1)).code == Errc::malformed);
-  CHECK(refused("{" + entry("a", "U8", "1", "2,1") + "}", Bytes(2)).code == Errc::malformed);
+  CHECK(refused_header("{" + entry("a", "U8", "1", "0,1") + "}", Bytes(2)).code == Errc::malformed);  // a trailing byte
+  CHECK(refused_header("{}", Bytes(1)).code == Errc::malformed);
+  CHECK(refused_header("{" + entry("a", "U8", "1", "2,1") + "}", Bytes(2)).code == Errc::malformed);
 }
 
 TEST_CASE("safetensors: nesting is bounded", "[io][safetensors]") {

@@ -11,10 +11,9 @@
 #include "lowbit/io/decode.hpp"
 #include "lowbit/io/safetensors.hpp"
 
-using namespace lowbit;
-using namespace lowbit::io;
-using test::Bytes;
-using test::Exact;
+namespace lowbit::test::safetensors_damage {
+
+using namespace io;
 
 namespace {
 
@@ -99,3 +98,5 @@ TEST_CASE("safetensors: seeded damage gives an error or a valid file", "[io][saf
   }
   CHECK(opened > 0);
 }
+
+}  // namespace lowbit::test::safetensors_damage

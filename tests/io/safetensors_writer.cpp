@@ -14,10 +14,9 @@
 #include "support/shared.hpp"
 #include "support/temp_dir.hpp"
 
-using namespace lowbit;
-using namespace lowbit::io;
-using test::Bytes;
-using test::TempDir;
+namespace lowbit::test::safetensors_writer {
+
+using namespace io;
 
 namespace {
 
@@ -169,3 +168,5 @@ TEST_CASE("SafetensorsWriter: a real checkpoint is reproduced byte for byte", "[
   REQUIRE(writer.finish());
   CHECK((test::read_file(dir / "copy") == test::read_file(path)));
 }
+
+}  // namespace lowbit::test::safetensors_writer

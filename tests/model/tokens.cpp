@@ -17,7 +17,6 @@ TEST_CASE("tokens: ids are little-endian, whole and below the vocabulary size", 
     return model::read_tokens(path, vocab, options);
   };
   using namespace std::string_literals;
-  using Ids = std::vector<std::uint32_t>;
   CHECK(read("\x01\x02\xff\x00"s, 4096).value() == Ids{0x201, 0xff});
   CHECK(read("\x01\x02\xff\x00"s, 1u << 24, {.type = model::TokenType::u32}).value() == Ids{0xff0201});
   CHECK(read("", 4096).value().empty());

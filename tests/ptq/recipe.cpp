@@ -77,14 +77,14 @@ static_assert(Composes<W4, HessianRounding, AlternatingScale> &&
 static_assert(!Composes<Int4, HessianRounding, AlternatingScale> && !Composes<W4, AlternatingScale, HessianRounding> &&
               !Composes<W4, HessianRounding, NeedsMutation>);
 
-using quantizers =
+using every_model =
     TypeList<W4, Uniform<Int2, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::integer}>,
              Uniform<Int3, UniformOptions{.group_size = 64, .zero_point = ZeroPoint::real}>,
              Uniform<Int8, UniformOptions{.group_size = per_row, .scale = ScaleStorage::f32}>, GgufQ4_0, GgufQ8_0>;
 
 TEMPLATE_LIST_TEST_CASE(
     "hessian rounding: the law of rounding policies, its mean error is not above nearest rounding's", "[ptq][rounding]",
-    quantizers) {
+    every_model) {
   const std::array<HessianRounding, 3> policies{HessianRounding{}, HessianRounding{.act_order = true, .cd_sweeps = 2},
                                                 HessianRounding{.act_order = true, .static_groups = true}};
   for (const HessianRounding& policy : policies) {

@@ -14,7 +14,7 @@ namespace {
 
 using blocks = std::tuple<Mxfp4, Mxfp6E2M3, Mxfp6E3M2, Mxfp8E4M3, Mxfp8E5M2, Mxint8>;
 
-constexpr MxScaleRule rules[] = {MxScaleRule::floor, MxScaleRule::even, MxScaleRule::ceil, MxScaleRule::rceil};
+constexpr MxScaleRule mx_rules[] = {MxScaleRule::floor, MxScaleRule::even, MxScaleRule::ceil, MxScaleRule::rceil};
 
 template <class Q>
 Q with(MxScaleRule rule) {
@@ -56,7 +56,7 @@ TEMPLATE_LIST_TEST_CASE("MX: rceil never saturates, and the scale below it would
 
 TEMPLATE_LIST_TEST_CASE("MX: a power of two on the input shifts the scale codes alone", "[quantizer][mx]", blocks) {
   const auto w = test::gaussian_weights();
-  for (const MxScaleRule rule : rules) {
+  for (const MxScaleRule rule : mx_rules) {
     const auto q = with<TestType>(rule);
     const std::span<const float> rows(w.data(), 4 * 96);
     const auto plain = quantize_nearest(q, rows, 4, 96).value();
@@ -92,7 +92,7 @@ TEMPLATE_LIST_TEST_CASE("MX: a block with NaN or infinity has code 255 and decod
 
 TEMPLATE_LIST_TEST_CASE("MX: zero blocks, subnormals and the largest floats stay finite and in place", "[quantizer][mx]",
                         blocks) {
-  for (const MxScaleRule rule : rules) {
+  for (const MxScaleRule rule : mx_rules) {
     const auto q = with<TestType>(rule);
     const std::vector<float> zeros(32, 0.0f);
     CHECK(q.store(q.fit(zeros)).bits == 0);

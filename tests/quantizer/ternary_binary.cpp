@@ -8,7 +8,7 @@ using namespace lowbit;
 
 namespace {
 
-constexpr TernaryRule rules[] = {TernaryRule::optimal, TernaryRule::absmean, TernaryRule::absmedian,
+constexpr TernaryRule ternary_rules[] = {TernaryRule::optimal, TernaryRule::absmean, TernaryRule::absmedian,
                                  TernaryRule::threshold};
 
 using Exact = TernaryScaled<float, 128>;
@@ -52,7 +52,7 @@ TEST_CASE("TernaryScaled: the least-squares scale never errs more, and the optim
     std::vector<float> group(1 + rng.below(128));
     for (float& x : group) x = static_cast<float>(rng.normal() * (rng.below(10) == 0 ? 5.0 : 1.0));
     const double best = squared_error(with(TernaryRule::optimal, true), with(TernaryRule::optimal, true).fit(group), group);
-    for (const TernaryRule rule : rules) {
+    for (const TernaryRule rule : ternary_rules) {
       const Exact plain = with(rule, false), fitted = with(rule, true);
       CHECK(squared_error(fitted, fitted.fit(group), group) <= squared_error(plain, plain.fit(group), group) * (1 + 1e-5));
       CHECK(best <= squared_error(fitted, fitted.fit(group), group) * (1 + 1e-5));
@@ -84,7 +84,7 @@ TEST_CASE("TernaryScaled: the optimal rule is the best of all codes, by exhausti
 }
 
 TEST_CASE("TernaryScaled: ternary groups come back, zeros stay, five trits share a byte", "[quantizer][ternary]") {
-  for (const TernaryRule rule : rules) {
+  for (const TernaryRule rule : ternary_rules) {
     const Exact q = with(rule, true);
     const std::vector<float> own = {0.5f, -0.5f, 0.0f, 0.5f, 0.5f, 0.5f, -0.5f}, zeros(9, 0.0f), tiny = {1e-42f};
     const auto p = q.fit(own);
