@@ -175,6 +175,42 @@ TEST_CASE("lanes: one value that is not finite is seen wherever it stands", "[qu
   }
 }
 
+#if LOWBIT_HAS_AVX2
+
+TEMPLATE_TEST_CASE("quotient: products round as the division does, near ties and near the ends too", "[quantizer][lanes]",
+                   f16, bf16, float) {
+  Rng rng(31);
+  std::size_t wrong = 0, applied = 0;
+  const auto check = [&](float divisor, float x) {
+    if (!detail::Quotient<TestType>::products_apply(divisor, std::fabs(x))) return;
+    ++applied;
+    float got[detail::lane_count];
+    detail::store_lanes(got, detail::Quotient<TestType>(divisor).by_products(detail::broadcast(x)));
+    const float want = x / divisor;
+    wrong += want == got[0] || (std::fabs(want) <= 0x1p-40f && std::fabs(got[0]) <= 0x1p-40f) ? 0 : 1;
+  };
+  for (int i = 0; i < 20000; ++i) {
+    const float exponent = static_cast<float>(std::is_same_v<TestType, f16> ? -24.0 + 39.0 * rng.uniform() : -90.0 + 200.0 * rng.uniform());
+    const float divisor = static_cast<float>(TestType(static_cast<float>(1.0 + rng.uniform()) * std::exp2(exponent)));
+    for (const float steps : {static_cast<float>(rng.below(16)) + 0.5f, static_cast<float>(rng.below(256)) + 0.5f,
+                              static_cast<float>(rng.normal()), static_cast<float>(1.0 + rng.uniform()), 1.0f}) {
+      const float x = steps * divisor;
+      for (const float near : {x, std::nextafter(x, 0.0f), std::nextafter(x, INFINITY)}) {
+        check(divisor, near);
+        check(divisor, -near);
+      }
+    }
+    check(divisor, std::numeric_limits<float>::denorm_min() * static_cast<float>(rng.below(1000)));
+    check(divisor, static_cast<float>(rng.normal()) * 0x1p90f);
+  }
+  CHECK(wrong == 0);
+  CHECK(applied > 100000);
+  CHECK_FALSE(detail::Quotient<TestType>::products_apply(0x1p-90f, 1.0f));
+  CHECK_FALSE(detail::Quotient<TestType>::products_apply(1.0f, std::numeric_limits<float>::max()));
+}
+
+#endif  // LOWBIT_HAS_AVX2
+
 TEST_CASE("power: lanes and floats agree, and with the exact power to what it states", "[quantizer][lanes]") {
   for (const float p : {0.5f, 0.7f, 1.0f, 1.9f, 2.0f, 2.4f, 3.0f, 7.5f, 16.0f}) {
     INFO("p = " << p);

@@ -119,6 +119,16 @@ inline Extremes extremes(std::span<const float> group) noexcept {
   return all;
 }
 
+/// extremes(group).magnitude().
+inline float extreme_magnitude(std::span<const float> group) noexcept {
+  f32xn most{};
+  std::size_t i = 0;
+  for (; i + lane_count <= group.size(); i += lane_count) most = larger(magnitude(load_lanes(group.data() + i)), most);
+  float all = fold_lanes(most, [](auto a, auto b) { return a > b ? a : b; });
+  for (const float x : group.subspan(i)) all = std::fabs(x) > all ? std::fabs(x) : all;
+  return all;
+}
+
 template <Quantizer Q>
 void quantize_group(const Q& q, std::span<const float> group, const typename Q::params_type& params,
                     std::span<typename Q::format_type::code_type> codes) noexcept {
@@ -136,58 +146,85 @@ void quantize_group(const Q& q, std::span<const float> group, const typename Q::
 /// Out of line, so that the usual exponents keep their registers and the others compile once.
 [[gnu::noinline]] inline f32xn power_of_lanes(f32xn e, float p) noexcept { return power(e, p); }
 
-/// power(e, p) of a register or a few in step.
-LOWBIT_ALWAYS_INLINE f32batch power_in_step(f32batch e, float p) noexcept {
-  if (p == 2.0f) return e * e;
-  if (p == 2.4f) return power_2_4(e);
-  return each([p](f32xn v) { return power_of_lanes(v, p); }, e);
-}
-LOWBIT_ALWAYS_INLINE f32xn power_in_step(f32xn e, float p) noexcept {
-  if (p == 2.0f) return e * e;
-  if (p == 2.4f) return power_2_4(e);
-  return power_of_lanes(e, p);
-}
+/// power(e, p) of a register or a few in step, p being known where it is 2 or 2.4.
+struct PowerTwo {
+  template <class V>
+  LOWBIT_ALWAYS_INLINE V operator()(V e) const noexcept {
+    return e * e;
+  }
+};
+struct PowerTwoFour {
+  template <class V>
+  LOWBIT_ALWAYS_INLINE V operator()(V e) const noexcept {
+    return power_2_4(e);
+  }
+};
+struct PowerAny {
+  float p;
+  LOWBIT_ALWAYS_INLINE f32xn operator()(f32xn e) const noexcept { return power_of_lanes(e, p); }
+  LOWBIT_ALWAYS_INLINE f32batch operator()(f32batch e) const noexcept {
+    return each([this](f32xn v) { return power_of_lanes(v, p); }, e);
+  }
+};
 
-/// Looks at the limit after every 32 elements: partial sums only grow.
-template <Quantizer Q>
-double error_sum_lanes(const Q& q, const typename Q::params_type& params, std::span<const float> group,
-                       std::span<const float> h, float p, float unit, double limit) noexcept {
-  constexpr std::size_t registers = error_lanes / lane_count;
-  const LaneGrid<Q> grid(q, params);
-  const auto terms = [&](const float* x, const float* weights) {
-    const f32xn v = load_lanes(x);
-    const f32xn term = power_in_step(magnitude(grid.points(v) - v) * unit, p);
-    return weights == nullptr ? term : load_lanes(weights) * term;
-  };
+/// error_sum_scalar, points(x) standing for the grid's points. Looks at the limit after every 128 elements, so that the
+/// sums of a few registers are under way at a time: partial sums only grow.
+template <class Points, class Power>
+double error_sum_of(const Points& points, const Power& power_of, std::span<const float> group, std::span<const float> h,
+                    float unit, double limit) noexcept {
+  constexpr std::size_t registers = error_lanes / lane_count, stretch = 128;
   const float* const weights = h.empty() ? nullptr : h.data();
   double total = 0.0;
   for (std::size_t begin = 0; begin < group.size(); begin += error_block) {
     const std::size_t end = std::min(group.size(), begin + error_block);
     f32xn sums[registers] = {};
     std::size_t i = begin;
-    for (; i + 32 <= end; i += 32) {
+    for (; i + batch_floats <= end; i += batch_floats) {
+      if (i != begin && (i - begin) % stretch == 0) {
+        const double least = total + static_cast<double>(fold(sums));
+        if (least >= limit) return least;
+      }
       const f32batch x = load_batch(group.data() + i);
-      const f32batch error = each([&](f32xn v) { return magnitude(grid.points(v) - v); }, x);
-      f32batch term = power_in_step(error * unit, p);
+      const f32batch error = each([&](f32xn v) { return magnitude(points(v) - v); }, x);
+      f32batch term = power_of(error * unit);
       if (weights != nullptr) term = load_batch(weights + i) * term;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (std::size_t k = 0; k < term.count; ++k) sums[k % registers] += term.r[k];
-      const double least = total + static_cast<double>(fold(sums));
-      if (least >= limit) return least;
     }
-    for (std::size_t k = 0; i < end; i += lane_count, k = (k + 1) % registers) {  // a tail padded with zeros, whose terms are dropped
+    std::size_t k = 0;
+    for (; i + lane_count <= end; i += lane_count, k = (k + 1) % registers) {
+      const f32xn v = load_lanes(group.data() + i), term = power_of(magnitude(points(v) - v) * unit);
+      sums[k] += weights == nullptr ? term : load_lanes(weights + i) * term;
+    }
+    if (i < end) {  // padded with zeros, whose terms are dropped
       float x[lane_count] = {}, w[lane_count] = {}, t[lane_count];
-      const std::size_t count = std::min(lane_count, end - i);
-      std::copy(group.data() + i, group.data() + i + count, x);
-      if (weights != nullptr) std::copy(weights + i, weights + i + count, w);
-      store_lanes(t, terms(x, weights == nullptr ? nullptr : w));
-      std::fill(t + count, t + lane_count, 0.0f);
+      std::copy(group.data() + i, group.data() + end, x);
+      if (weights != nullptr) std::copy(weights + i, weights + end, w);
+      const f32xn v = load_lanes(x), term = power_of(magnitude(points(v) - v) * unit);
+      store_lanes(t, weights == nullptr ? term : load_lanes(w) * term);
+      std::fill(t + (end - i), t + lane_count, 0.0f);
       sums[k] += load_lanes(t);
     }
     total += static_cast<double>(fold(sums));
     if (total >= limit) break;
   }
   return total;
+}
+
+template <Quantizer Q>
+double error_sum_lanes(const Q& q, const typename Q::params_type& params, std::span<const float> group,
+                       std::span<const float> h, float p, float unit, double limit) noexcept {
+  const LaneGrid<Q> grid(q, params);
+  const auto sum = [&](const auto& points) {
+    if (p == 2.0f) return error_sum_of(points, PowerTwo{}, group, h, unit, limit);
+    if (p == 2.4f) return error_sum_of(points, PowerTwoFour{}, group, h, unit, limit);
+    return error_sum_of(points, PowerAny{p}, group, h, unit, limit);
+  };
+#if LOWBIT_HAS_AVX2
+  if constexpr (requires(f32xn x) { grid.points_by_products(x); })
+    if (grid.products_apply(2.0f / unit)) return sum([&](f32xn x) { return grid.points_by_products(x); });
+#endif
+  return sum([&](f32xn x) { return grid.points(x); });
 }
 
 /// The elements of largest magnitude among those of each partial sum of error_sum, and their weights: clipping costs most
@@ -218,9 +255,30 @@ struct Outliers {
 #pragma GCC unroll 8
     for (std::size_t k = 0; k < error_lanes / lane_count; ++k) {
       const f32xn v = load_lanes(x + k * lane_count);
-      terms[k] = load_lanes(h + k * lane_count) * power_in_step(magnitude(grid.points(v) - v) * unit, p);
+      terms[k] = magnitude(grid.points(v) - v);
     }
-    return 0.999 * static_cast<double>(fold(terms));
+    return bound(terms, p, unit);
+  }
+
+  /// At most the sum that error_sum gives for any grid whose points are no larger than `reach`: what clipping alone costs.
+  double clipped(float reach, float p, float unit) const noexcept {
+    f32xn terms[error_lanes / lane_count];
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < error_lanes / lane_count; ++k)
+      terms[k] = larger(magnitude(load_lanes(x + k * lane_count)) - reach, f32xn{});
+    return bound(terms, p, unit);
+  }
+
+ private:
+  using Terms = f32xn[error_lanes / lane_count];
+  LOWBIT_ALWAYS_INLINE double bound(Terms& errors, float p, float unit) const noexcept {
+#pragma GCC unroll 8
+    for (std::size_t k = 0; k < error_lanes / lane_count; ++k) {
+      const f32xn e = errors[k] * unit;
+      const f32xn power = p == 2.0f ? e * e : p == 2.4f ? power_2_4(e) : power_of_lanes(e, p);
+      errors[k] = load_lanes(h + k * lane_count) * power;
+    }
+    return 0.999 * static_cast<double>(fold(errors));
   }
 };
 
@@ -267,6 +325,10 @@ template <Quantizer Q>
 typename Q::params_type fit_extremes(const Q& q, std::span<const float> group) noexcept {
   if constexpr (HasLanes<Q>) {
     if (LaneGrid<Q>::fits_extremes(q)) {
+      if (LaneGrid<Q>::fits_magnitude(q)) {
+        const float most = extreme_magnitude(group);
+        return q.fit_range(-most, most);
+      }
       const Extremes all = extremes(group);
       return q.fit_range(all.lo, all.hi);
     }

@@ -10,6 +10,7 @@
 
 #include "lowbit/format/concept.hpp"
 #include "lowbit/quantizer/lanes/grid.hpp"
+#include "lowbit/quantizer/lanes/quotient.hpp"
 
 #if LOWBIT_HAS_LANES
 
@@ -72,6 +73,20 @@ struct Steps {
   }
 };
 
+/// Formats of a sign bit above eight ascending magnitudes that encode −x as they encode x.
+template <FewLevels F>
+inline constexpr bool sign_and_eight = [] {
+  if (F::cardinality != 16) return false;
+  constexpr Steps<F> steps{};
+  for (std::size_t k = 0; k < 8; ++k) {
+    if (steps.codes[8 + k] != k || steps.codes[7 - k] != 8 + k || F::levels[8 + k] != -F::levels[k]) return false;
+    // The least float of code k or more is minus the last of code 8 + k or more.
+    const auto least = k == 0 ? 0 : steps.first[8 + k];
+    if (float_order(steps.first[8 - k] - 1) != (least | std::numeric_limits<std::int32_t>::min())) return false;
+  }
+  return true;
+}();
+
 inline namespace LOWBIT_ISA_NAMESPACE {
 
 /// F's nearest point to every lane: one comparison and one selection per step.
@@ -96,23 +111,61 @@ struct LaneLevels {
   }
 };
 
+/// The same by magnitudes: half as many steps.
+template <FewLevels F>
+  requires sign_and_eight<F>
+struct LaneLevels<F> {
+  static constexpr Steps<F> steps{};
+  static constexpr std::array<float, 8> magnitudes = [] {
+    std::array<float, 8> all{};
+    for (std::size_t k = 0; k < 8; ++k) all[k] = F::levels[k];
+    return all;
+  }();
+
+  LOWBIT_ALWAYS_INLINE static i32xn codes(f32xn x) noexcept {
+    return rank(x) | ((i32xn)((u32xn)bits_of(x) >> 28) & 8);
+  }
+  LOWBIT_ALWAYS_INLINE static f32xn points(f32xn x) noexcept {
+    const i32xn sign = bits_of(x) & std::numeric_limits<std::int32_t>::min();
+    return float_of_bits(bits_of(entry_of_eight(magnitudes, rank(x))) | sign);
+  }
+
+ private:
+  LOWBIT_ALWAYS_INLINE static i32xn rank(f32xn x) noexcept {
+    const i32xn magnitude = bits_of(x) & std::numeric_limits<std::int32_t>::max();
+    i32xn count{};
+#pragma GCC unroll 8
+    for (std::size_t k = 9; k < 16; ++k) count -= magnitude >= steps.first[k];  // a true comparison is −1
+    return count;
+  }
+};
+
 template <FewLevels F, class Scale, std::size_t GroupSize, class Layout>
 struct LaneGrid<Scaled<F, Scale, GroupSize, Layout>> {
   using Q = Scaled<F, Scale, GroupSize, Layout>;
 
   LOWBIT_ALWAYS_INLINE LaneGrid(const Q&, typename Q::params_type p) noexcept
-      : scale_(broadcast(p.scale)), divisor_(broadcast(p.scale != 0.0f ? p.scale : 1.0f)),
-        kept_(i32xn{} + (p.scale != 0.0f ? -1 : 0)) {}
+      : scale_(broadcast(p.scale)), steps_(p.scale != 0.0f ? p.scale : 1.0f), kept_(i32xn{} + (p.scale != 0.0f ? -1 : 0)),
+        divisor_(p.scale) {}
 
   LOWBIT_ALWAYS_INLINE i32xn codes(f32xn x) const noexcept { return LaneLevels<F>::codes(in_steps(x)); }
   LOWBIT_ALWAYS_INLINE f32xn points(f32xn x) const noexcept { return scale_ * LaneLevels<F>::points(in_steps(x)); }
+#if LOWBIT_HAS_AVX2
+  bool products_apply(float largest) const noexcept { return steps_.products_apply(divisor_, largest); }
+  LOWBIT_ALWAYS_INLINE f32xn points_by_products(f32xn x) const noexcept {
+    return scale_ * LaneLevels<F>::points(steps_.by_products(x));
+  }
+#endif
   LOWBIT_ALWAYS_INLINE static bool fits_extremes(const Q&) noexcept { return true; }
+  LOWBIT_ALWAYS_INLINE static bool fits_magnitude(const Q&) noexcept { return true; }
 
  private:
-  LOWBIT_ALWAYS_INLINE f32xn in_steps(f32xn x) const noexcept { return float_of_bits(bits_of(x / divisor_) & kept_); }
+  LOWBIT_ALWAYS_INLINE f32xn in_steps(f32xn x) const noexcept { return float_of_bits(bits_of(steps_(x)) & kept_); }
 
-  f32xn scale_, divisor_;
+  f32xn scale_;
+  Quotient<Scale> steps_;
   i32xn kept_;
+  float divisor_;
 };
 
 template <FewLevels F>
@@ -125,6 +178,7 @@ struct LaneGrid<Mx<F>> {
   LOWBIT_ALWAYS_INLINE i32xn codes(f32xn x) const noexcept { return LaneLevels<F>::codes(x * inverse_); }
   LOWBIT_ALWAYS_INLINE f32xn points(f32xn x) const noexcept { return scale_ * LaneLevels<F>::points(x * inverse_); }
   LOWBIT_ALWAYS_INLINE static bool fits_extremes(const Q&) noexcept { return true; }
+  LOWBIT_ALWAYS_INLINE static bool fits_magnitude(const Q&) noexcept { return true; }
 
  private:
   f32xn scale_, inverse_;
@@ -143,6 +197,7 @@ struct LaneGrid<Q> {
   LOWBIT_ALWAYS_INLINE static bool fits_extremes(const Q& q) noexcept {
     return q.rule == std::remove_cvref_t<decltype(q.rule)>::six;
   }
+  LOWBIT_ALWAYS_INLINE static bool fits_magnitude(const Q&) noexcept { return true; }
 
  private:
   f32xn scale_, inverse_;

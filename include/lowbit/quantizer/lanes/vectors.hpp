@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -36,6 +37,7 @@ LOWBIT_ALWAYS_INLINE float to_float(std::int32_t x) noexcept { return static_cas
 inline constexpr std::size_t lane_count = LOWBIT_HAS_AVX512 ? 16 : LOWBIT_HAS_AVX2 ? 8 : 4;
 using f32xn = float __attribute__((vector_size(4 * lane_count)));
 using i32xn = std::int32_t __attribute__((vector_size(4 * lane_count)));
+using u32xn = std::uint32_t __attribute__((vector_size(4 * lane_count)));
 using u8xn = std::uint8_t __attribute__((vector_size(lane_count)));
 
 LOWBIT_ALWAYS_INLINE f32xn broadcast(float x) noexcept { return x - f32xn{}; }  // x − 0 keeps the sign of zero
@@ -103,6 +105,38 @@ LOWBIT_ALWAYS_INLINE void store_bytes(std::uint8_t* to, i32xn x) noexcept {
 #endif
 }
 
+#if LOWBIT_HAS_AVX2
+/// a·b + c and c − a·b with one rounding.
+LOWBIT_ALWAYS_INLINE f32xn fused(f32xn a, f32xn b, f32xn c) noexcept {
+#if LOWBIT_HAS_AVX512
+  return (f32xn)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+  return (f32xn)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#endif
+}
+LOWBIT_ALWAYS_INLINE f32xn fused_negative(f32xn a, f32xn b, f32xn c) noexcept {
+#if LOWBIT_HAS_AVX512
+  return (f32xn)_mm512_fnmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+  return (f32xn)_mm256_fnmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#endif
+}
+#endif
+
+/// Entry index[i] of a table, index[i] = 0 … 7.
+LOWBIT_ALWAYS_INLINE f32xn entry_of_eight(const std::array<float, 8>& table, i32xn index) noexcept {
+#if LOWBIT_HAS_AVX512
+  return (f32xn)_mm512_permutexvar_ps((__m512i)index, _mm512_castps256_ps512(_mm256_loadu_ps(table.data())));
+#elif LOWBIT_HAS_AVX2
+  return (f32xn)_mm256_permutevar8x32_ps(_mm256_loadu_ps(table.data()), (__m256i)index);
+#else
+  f32xn found{};
+#pragma GCC unroll 8
+  for (std::int32_t k = 0; k < 8; ++k) found = select(index == k, broadcast(table[static_cast<std::size_t>(k)]), found);
+  return found;
+#endif
+}
+
 LOWBIT_ALWAYS_INLINE bool any_lane(i32xn mask) noexcept {
 #if LOWBIT_HAS_AVX512
   return _mm512_test_epi32_mask((__m512i)mask, (__m512i)mask) != 0;
@@ -115,18 +149,30 @@ LOWBIT_ALWAYS_INLINE bool any_lane(i32xn mask) noexcept {
 #endif
 }
 
+/// Keeps x where it stands in the order of operations.
+template <class V>
+LOWBIT_ALWAYS_INLINE void keep_in_place([[maybe_unused]] V& x) noexcept {
+#if LOWBIT_HAS_AVX2
+  asm("" : "+v"(x));
+#endif
+}
+
 /// A few registers that are worked on in step, so that the long chains of dependent operations of one hide behind those of
-/// the others: 32 floats.
+/// the others: 64 floats. Left alone, compilers put one register's chain after the other's again.
+inline constexpr std::size_t batch_floats = 64;
 template <class R>
 struct Batch {
-  static constexpr std::size_t count = 32 / lane_count;
+  static constexpr std::size_t count = batch_floats / lane_count;
   R r[count];
 };
 template <class Op, class... R>
 LOWBIT_ALWAYS_INLINE auto each(Op op, const Batch<R>&... b) noexcept {
   Batch<decltype(op(b.r[0]...))> out;
-#pragma GCC unroll 8
-  for (std::size_t k = 0; k < out.count; ++k) out.r[k] = op(b.r[k]...);
+#pragma GCC unroll 16
+  for (std::size_t k = 0; k < out.count; ++k) {
+    out.r[k] = op(b.r[k]...);
+    keep_in_place(out.r[k]);
+  }
   return out;
 }
 using f32batch = Batch<f32xn>;
@@ -164,7 +210,7 @@ LOWBIT_ALWAYS_INLINE f32batch to_float(i32batch x) noexcept {
 }
 LOWBIT_ALWAYS_INLINE f32batch load_batch(const float* from) noexcept {
   f32batch x;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (std::size_t k = 0; k < x.count; ++k) x.r[k] = load_lanes(from + k * lane_count);
   return x;
 }

@@ -10,7 +10,7 @@ namespace lowbit {
 
 /// Tries the group's range shrunk by 1 − i/grid, i = 0 … ⌊max_shrink·grid⌋ − 1, and keeps the first with the least
 /// Σ h|x̂ − x|^p. Never worse than AbsMax in that sum, since i = 0 is AbsMax. Cost: ⌊max_shrink·grid⌋ passes at most; one
-/// that has become worse than the best so far ends early.
+/// that has become worse than the best so far ends early, and so does the search once clipping alone costs more.
 ///
 /// p = 1, 2 and 2.4 are the fast exponents; the powers of others are good to (p + 1)·10⁻⁵ (quantizer/lanes/power.hpp).
 /// Source: the "mse" option of the GPTQ release (Frantar et al., arXiv:2210.17323), p = 2.4. Other observers shrink to 0.8
@@ -41,6 +41,8 @@ struct LpGrid {
         least = e;
         candidates.take();
         idle = -1;
+      } else if (candidates.exhausted(least)) {
+        break;
       }
     }
   }

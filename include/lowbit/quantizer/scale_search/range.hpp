@@ -52,6 +52,8 @@ class Candidates {
   virtual double error(float keep, double limit) noexcept = 0;
   /// Makes it the candidate and writes x̂ − x.
   virtual void differences(float keep, std::span<double> out) noexcept = 0;
+  /// True only where no range shrunk further than the last candidate's has an error below `limit`.
+  virtual bool exhausted(double limit) const noexcept = 0;
   /// Makes the candidate the best.
   virtual void take() noexcept = 0;
 
@@ -75,9 +77,13 @@ class CandidatesOf final : public Candidates {
 
   double error(float keep, double limit) noexcept override {
     candidate_ = shrunk(keep);
-    if constexpr (HasLanes<Q>)
-      if (outliers_.sum(q_, candidate_, p_, unit_) >= limit) return limit;
-    return error_sum(q_, candidate_, group_, h_, p_, unit_, limit);
+    if constexpr (HasLanes<Q>) {
+      clipped_ = worse_ && outliers_.sum(q_, candidate_, p_, unit_) >= limit;
+      if (clipped_) return limit;
+    }
+    const double sum = error_sum(q_, candidate_, group_, h_, p_, unit_, limit);
+    worse_ = sum >= limit;
+    return sum;
   }
   void differences(float keep, std::span<double> out) noexcept override {
     candidate_ = shrunk(keep);
@@ -86,6 +92,17 @@ class CandidatesOf final : public Candidates {
         const auto point = point_params(q_, candidate_, i);
         out[i] = static_cast<double>(q_.dequantize(q_.quantize(group_[i], point), point)) - static_cast<double>(group_[i]);
       }
+  }
+  bool exhausted([[maybe_unused]] double limit) const noexcept override {
+    if constexpr (HasLanes<Q>) {
+      if (clipped_ && LaneGrid<Q>::fits_magnitude(q_)) {
+        constexpr float far = std::numeric_limits<float>::max();
+        const float up = std::fabs(q_.dequantize(q_.quantize(far, candidate_), candidate_));
+        const float down = std::fabs(q_.dequantize(q_.quantize(-far, candidate_), candidate_));
+        return outliers_.clipped(up > down ? up : down, p_, unit_) >= limit;
+      }
+    }
+    return false;
   }
   void take() noexcept override { best = candidate_; }
 
@@ -104,6 +121,8 @@ class CandidatesOf final : public Candidates {
   Extremes range_;
   float unit_;
   Outliers outliers_;
+  bool worse_ = false;    ///< whether the last sum was not below its limit, so that the next may not be either
+  bool clipped_ = false;  ///< whether the outliers alone settled the last candidate
 };
 
 /// Parameters that search(candidates) leaves as the best.
