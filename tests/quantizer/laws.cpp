@@ -221,7 +221,7 @@ TEMPLATE_LIST_TEST_CASE("quantize_nearest: a value that is not finite is an erro
 TEMPLATE_LIST_TEST_CASE("QuantizedMatrix: what set_params stores, group_params reads, next to its neighbours",
                         "[quantizer]", test::quantizers) {
   QuantizedMatrix<TestType> m(4, 101, test::make_quantizer<TestType>());
-  if constexpr (SharedScales<TestType>) m.quantizer().fit_shared({}, m.shared());
+  if constexpr (SharedScales<TestType>) fit_shared(m.quantizer(), std::vector<float>(4 * 101), {}, nullptr, m);
   const Groups groups = m.groups();
   const std::size_t rows = groups.shared_by_rows() ? 1 : 4;
   const auto params = [&](std::size_t i) {

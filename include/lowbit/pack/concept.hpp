@@ -22,14 +22,40 @@ concept LayoutFor = Format<F> && L::codes_per_block >= 1 && L::bytes_per_block >
                       { L::unpack(packed, out) } noexcept;
                     };
 
+/// Layouts whose smallest unit lies across rows: tiles of tile_rows × tile_codes codes in bytes_per_tile bytes, for formats
+/// whose codes depend on each other (trellises). A band of tile_rows rows is its tiles from left to right; what a short last
+/// band or tile lacks is still stored.
+///
+/// Law: unpack_row reads back what pack_tile stored, for every tile of codes that the format can hold together.
+template <class L, class F>
+concept TileLayoutFor = Format<F> && L::tile_rows >= 1 && L::tile_codes >= 1 && L::bytes_per_tile >= 1 &&
+                        requires(std::span<const typename F::code_type> tile, std::span<std::uint8_t> bytes,
+                                 std::span<const std::uint8_t> band, std::size_t at,
+                                 std::span<typename F::code_type> out) {
+                          { L::pack_tile(tile, bytes) } noexcept;           // one tile, row by row
+                          { L::unpack_row(band, at, at, out) } noexcept;    // codes at … of one row of a band
+                        };
+
 }  // namespace lowbit
 
 namespace lowbit::pack {
 
-/// Bytes of one row of n codes: whole blocks, the last one padded with code 0.
+/// Rows that a layout stores together: 1 unless it is tiled.
+template <class L>
+inline constexpr std::size_t tile_rows = [] {
+  if constexpr (requires { L::tile_rows; })
+    return L::tile_rows;
+  else
+    return std::size_t{1};
+}();
+
+/// Bytes of one row of n codes, or of one band of such rows: whole blocks, the last one padded with code 0.
 template <class Layout>
 LOWBIT_ALWAYS_INLINE constexpr std::size_t row_bytes(std::size_t n) noexcept {
-  return ceil_div(n, Layout::codes_per_block) * Layout::bytes_per_block;
+  if constexpr (requires { Layout::tile_rows; })
+    return ceil_div(n, Layout::tile_codes) * Layout::bytes_per_tile;
+  else
+    return ceil_div(n, Layout::codes_per_block) * Layout::bytes_per_block;
 }
 
 inline namespace LOWBIT_ISA_NAMESPACE {

@@ -23,7 +23,8 @@
 ///
 /// In place of a tensor NAME (for example model.layers.0.mlp.up_proj.weight) of shape [rows, cols] there are
 ///
-///   NAME.codes         U8   [rows, row_bytes]        codes packed by the quantizer's layout, rows on byte boundaries
+///   NAME.codes         U8   [rows, row_bytes]        codes packed by the quantizer's layout, rows on byte boundaries; of
+///                      tiled layouts (trellises) [bands, band_bytes], a band being 16 rows
 ///   NAME.scales        F16, BF16 or F32 [rows, groups], or [1] for one group per tensor; [rows, groups, 2] (scale, zero
 ///                      point) where zero points are real; U8 [rows, groups] or [rows, groups, bytes] for other scale
 ///                      types and super-blocks
@@ -155,7 +156,7 @@ std::vector<std::uint64_t> zeros_shape(const QuantizedMatrix<Q>& matrix) {
 template <Quantizer Q>
 std::vector<StoredPart> to_parts(const QuantizedMatrix<Q>& matrix) {
   std::vector<StoredPart> parts;
-  parts.push_back({".codes", io::Dtype::U8, {matrix.rows(), matrix.view().row_bytes()}, detail::bytes_of(matrix.codes())});
+  parts.push_back({".codes", io::Dtype::U8, {matrix.view().bands(), matrix.view().row_bytes()}, detail::bytes_of(matrix.codes())});
   parts.push_back({".scales", detail::StoredScalar<typename Q::stored_type>::dtype, detail::scales_shape(matrix),
                    detail::bytes_of(matrix.params())});
   if constexpr (Q::zero_bits != 0)
@@ -192,7 +193,7 @@ Result<QuantizedMatrix<Q>> from_parts(const io::SafetensorsSet& file, const std:
   }
   // The codes bound rows and columns by bytes that exist, so the matrix below is no larger than the file.
   const PackedView<Q> implied{.rows = shape.rows, .cols = shape.cols, .quantizer = q};
-  LOWBIT_TRY(codes, part(".codes", io::Dtype::U8, {shape.rows, implied.row_bytes()}));
+  LOWBIT_TRY(codes, part(".codes", io::Dtype::U8, {implied.bands(), implied.row_bytes()}));
   if (shape.cols != 0 && shape.rows != 0 && codes.empty())
     return Error{.code = Errc::shape_mismatch, .message = "holds no codes", .tensor = name};
 

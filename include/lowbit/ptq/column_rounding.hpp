@@ -23,8 +23,10 @@
 namespace lowbit::ptq::detail {
 
 /// Lazy blocks [begin, end): at most block_size columns, ended early where a group that begins inside would reach past
-/// the end. group_size 0: groups do not matter.
-inline std::vector<std::pair<Index, Index>> lazy_blocks(Index n, Index block_size, Index group_size) {
+/// the end. group_size 0: groups do not matter. width: columns that are rounded together; block_size is rounded up to a
+/// multiple of it, and groups hold one.
+inline std::vector<std::pair<Index, Index>> lazy_blocks(Index n, Index block_size, Index group_size, Index width = 1) {
+  block_size = (block_size + width - 1) / width * width;
   std::vector<std::pair<Index, Index>> blocks;
   for (Index begin = 0, end; begin < n; begin = end) {
     end = std::min(n, begin + block_size);
@@ -92,54 +94,111 @@ inline float mean_square(const ConstMatrixRef& W, Index row) {
 }
 
 struct RoundedRows {
-  Codes codes;  ///< [rows × positions]
+  Codes codes;  ///< [rows × codes]; rows rounded up to the grid's height, positions to its width
   std::optional<Overflow> overflow{};
   std::size_t moved = 0;
 };
 
+/// What rounding some rows of a layer works on.
+struct RowsInWork {
+  const OrderedProblem& problem;
+  const ConstMatrixRef& W;
+  Index begin;    ///< the first of the rows
+  MatrixD work;   ///< [rows × positions] W, in order, compensated so far
+  MatrixD rounded;
+
+  /// Refits the group that begins at (r, j), if one does. False if its scale overflows.
+  bool fit(Grid& grid, const std::optional<Groups>& fitted, Index r, Index j, std::vector<float>& values) const {
+    if (!fitted || static_cast<std::size_t>(j) % fitted->size() != 0) return true;
+    const std::size_t g = fitted->of_column(static_cast<std::size_t>(j)), size = fitted->end(g) - fitted->begin(g);
+    values.resize(size);
+    const double* w = work.row(r).data() + j;
+    for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(w[i]);
+    const FitContext context{.importance = std::span(problem.importance).subspan(static_cast<std::size_t>(j), size),
+                             .row_mean_square = mean_square(W, begin + r),
+                             .hessian = problem.H.data() + j * (W.cols() + 1),
+                             .hessian_stride = static_cast<std::size_t>(W.cols())};
+    return grid.fit(r, j, values, context);
+  }
+};
+
 /// Rounds rows [begin, begin + count) of W, column by column in the problem's order, against `grid`, whose rows count from
 /// `begin`. Where `fitted` names groups, each is refitted to the compensated weights when its first position comes up.
+///
+/// Vector formats and tiles are rounded a block of columns at a time: with U_bb the block of U on the diagonal, the block's
+/// error is (w − ŵ)·U_bb⁻¹, of which a scalar format has the 1 × 1 case. On reversed columns this is QuIP#'s block LDLQ
+/// (Tseng et al., arXiv:2402.04396). blocks: lazy blocks that end on multiples of the grid's width.
 inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatrixRef& W, Index begin, Index count,
                                  std::span<const std::pair<Index, Index>> blocks, const std::optional<Groups>& fitted,
                                  Grid& grid, int cd_sweeps) {
-  const Index n = W.cols();
+  const Index n = W.cols(), height = grid.height(), width = grid.width(), dim = grid.dim();
   MatrixD original(count, n);
   for (Index p = 0; p < n; ++p)
     original.col(p) = W.col(problem.order[static_cast<std::size_t>(p)]).segment(begin, count).cast<double>();
-  MatrixD work = original, rounded(count, n), errors;
-  RoundedRows out{.codes = Codes(count, n)};
+  RowsInWork rows{problem, W, begin, original, MatrixD(count, n)};
+  MatrixD errors;
+  const Index padded_rows = (count + height - 1) / height * height;
+  RoundedRows out{.codes = Codes::Zero(padded_rows, (n + width - 1) / width * (width / dim))};
   std::vector<float> values;
+  std::vector<float> x(static_cast<std::size_t>(height * width)), y(x.size());
+  std::vector<std::uint64_t> codes(static_cast<std::size_t>(height * width / dim));
+  const auto overflowed = [&](Index r, Index j) {
+    out.overflow = Overflow{begin + r, static_cast<Index>(problem.order[static_cast<std::size_t>(j)])};
+    return out;
+  };
+
   for (const auto& [first, last] : blocks) {
     errors.resize(count, last - first);
-    for (Index r = 0; r < count; ++r) {
-      double* w = work.row(r).data();
-      for (Index j = first; j < last; ++j) {
-        if (fitted && static_cast<std::size_t>(j) % fitted->size() == 0) {
-          const std::size_t g = fitted->of_column(static_cast<std::size_t>(j)), size = fitted->end(g) - fitted->begin(g);
-          values.resize(size);
-          for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(w[static_cast<std::size_t>(j) + i]);
-          const FitContext context{
-              .importance = std::span(problem.importance).subspan(static_cast<std::size_t>(j), size),
-              .row_mean_square = mean_square(W, begin + r),
-              .hessian = problem.H.data() + j * n + j,
-              .hessian_stride = static_cast<std::size_t>(n)};
-          if (!grid.fit(r, j, values, context)) {
-            out.overflow = Overflow{begin + r, static_cast<Index>(problem.order[static_cast<std::size_t>(j)])};
-            return out;
+    if (width == 1) {
+      for (Index r = 0; r < count; ++r) {
+        double* w = rows.work.row(r).data();
+        for (Index j = first; j < last; ++j) {
+          if (!rows.fit(grid, fitted, r, j, values)) return overflowed(r, j);
+          const Grid::Point point = grid.nearest(r, j, static_cast<float>(w[j]));
+          out.codes(r, j) = point.code;
+          rows.rounded(r, j) = static_cast<double>(point.value);
+          const double e = (w[j] - rows.rounded(r, j)) / problem.U(j, j);
+          errors(r, j - first) = e;
+          const double* u = problem.U.row(j).data();
+          for (Index k = j + 1; k < last; ++k) w[k] -= e * u[k];
+        }
+      }
+    } else {
+      for (Index j = first; j < last; j += width) {
+        const Index columns = std::min(width, last - j);
+        for (Index r = 0; r < count; ++r)
+          if (!rows.fit(grid, fitted, r, j, values)) return overflowed(r, j);
+        for (Index top = 0; top < count; top += height) {
+          const Index tall = std::min(height, count - top);
+          std::fill(x.begin(), x.end(), 0.0f);
+          for (Index r = 0; r < tall; ++r)
+            for (Index i = 0; i < columns; ++i)
+              x[static_cast<std::size_t>(r * width + i)] = static_cast<float>(rows.work(top + r, j + i));
+          grid.nearest_block(top, j, x.data(), y.data(), codes.data());
+          for (Index r = 0; r < height; ++r)
+            for (Index k = 0; k < width / dim; ++k)
+              out.codes(top + r, j / dim + k) = codes[static_cast<std::size_t>(r * (width / dim) + k)];
+          for (Index r = 0; r < tall; ++r) {
+            double* w = rows.work.row(top + r).data();
+            for (Index i = 0; i < columns; ++i) {
+              rows.rounded(top + r, j + i) = static_cast<double>(y[static_cast<std::size_t>(r * width + i)]);
+              double e = w[j + i] - rows.rounded(top + r, j + i);
+              for (Index k = 0; k < i; ++k) e -= errors(top + r, j - first + k) * problem.U(j + k, j + i);
+              errors(top + r, j - first + i) = e / problem.U(j + i, j + i);
+            }
+            for (Index i = 0; i < columns; ++i) {
+              const double e = errors(top + r, j - first + i);
+              const double* u = problem.U.row(j + i).data();
+              for (Index k = j + columns; k < last; ++k) w[k] -= e * u[k];
+            }
           }
         }
-        const Grid::Point point = grid.nearest(r, j, static_cast<float>(w[j]));
-        out.codes(r, j) = point.code;
-        rounded(r, j) = static_cast<double>(point.value);
-        const double e = (w[j] - rounded(r, j)) / problem.U(j, j);
-        errors(r, j - first) = e;
-        const double* u = problem.U.row(j).data();
-        for (Index k = j + 1; k < last; ++k) w[k] -= e * u[k];
       }
     }
-    if (last < n) work.rightCols(n - last).noalias() -= errors * problem.U.block(first, last, last - first, n - last);
+    if (last < n)
+      rows.work.rightCols(n - last).noalias() -= errors * problem.U.block(first, last, last - first, n - last);
   }
-  if (cd_sweeps > 0) out.moved = coordinate_descent(grid, original, problem.H, rounded, out.codes, cd_sweeps);
+  if (cd_sweeps > 0) out.moved = coordinate_descent(grid, original, problem.H, rows.rounded, out.codes, cd_sweeps);
   return out;
 }
 

@@ -38,7 +38,8 @@ enum class OnFailure : std::uint8_t {
 /// Scales: group scales are fitted to the weights as compensated so far when the group's first column comes up, or, with
 /// static_groups (and always for per_row and per_tensor), to the original W before the loop. act_order rounds inputs in
 /// descending order of H_jj; without static groups a group then holds inputs of like order, and the result says which
-/// through column_order(). H without tokens is legal and means rounding to nearest.
+/// through column_order(). Vector formats and trellises are rounded a block of columns at a time (block LDLQ), and under
+/// act_order always stored in that order. H without tokens is legal and means rounding to nearest.
 ///
 /// Deterministic for any number of threads. All arithmetic is in double.
 /// Errors   not_positive_definite (carries the damp tried; only with OnFailure::error), not_finite, shape_mismatch.
@@ -51,7 +52,7 @@ struct HessianRounding {
   bool act_order = false;
   bool static_groups = false;
   std::size_t block_size = 128;  ///< columns per lazy block, at least 1; changes only the speed
-  int cd_sweeps = 0;             ///< of coordinate descent afterwards; they never raise the objective
+  int cd_sweeps = 0;             ///< of coordinate or block descent afterwards; they never raise the objective
   ScaleSearch scale = AbsMax{};
   DeadInputs dead_inputs = DeadInputs::round_to_nearest;
   OnFailure on_failure = OnFailure::round_to_nearest;
@@ -112,7 +113,6 @@ Result<std::vector<typename Q::params_type>> freeze_grids(const Matrix& W, const
 template <Quantizer Q>
 Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixRef& W, const calib::Moments& moments,
                                                   RoundingContext context) const {
-  static_assert(Q::format_type::dim == 1, "Column-wise Hessian rounding needs a scalar format.");
   LOWBIT_EXPECTS(block_size >= 1, "a lazy block holds at least one column");
   LOWBIT_CHECK(detail::check_problem(W, moments));
   const Index rows = W.rows(), n = W.cols();
@@ -129,22 +129,28 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
   if (dead_inputs == DeadInputs::zero)
     for (const Index j : problem.dead) live.col(j).setZero();
 
+  constexpr auto width = static_cast<Index>(code_columns<Q>);
   QuantizedMatrix<Q> out(static_cast<std::size_t>(rows), static_cast<std::size_t>(n), q);
   const Groups groups = out.groups();
+  LOWBIT_EXPECTS(groups.per_row_count() <= 1 || groups.size() % code_columns<Q> == 0,
+                 "the columns of one code, or of one tile, divide the group");
   const bool fit_groups = !static_groups && !groups.shared_by_rows() && groups.per_row_count() > 1;
-  const bool stored_in_order = act_order && fit_groups;
-  if constexpr (SharedScales<Q>)
-    q.fit_shared(group_maxima({live.data(), static_cast<std::size_t>(live.size())}, groups, out.rows(), out.cols()),
-                 out.shared());
+  // Columns that share a code must lie side by side.
+  const bool stored_in_order = act_order && (fit_groups || width > 1);
+  Matrix arranged = live;
+  if (stored_in_order) arranged = live(Eigen::all, problem.order);
+  const MatrixD& arranged_H = stored_in_order ? problem.H : natural;
+  const std::vector<float> importance = stored_in_order ? problem.importance : detail::importance_of(moments);
+  fit_shared(q, {arranged.data(), static_cast<std::size_t>(arranged.size())}, importance, arranged_H.data(), out);
   std::vector<typename Q::params_type> frozen;
   if (!fit_groups) {
-    auto grids = detail::freeze_grids(live, natural, scale, detail::importance_of(moments), context.executor, out);
+    auto grids = detail::freeze_grids(arranged, arranged_H, scale, importance, context.executor, out);
     if (!grids) return std::move(grids).error();
     frozen = std::move(*grids);
   }
   const auto blocks =
       detail::lazy_blocks(n, static_cast<Index>(std::min<std::size_t>(block_size, static_cast<std::size_t>(n))),
-                          fit_groups ? static_cast<Index>(groups.size()) : 0);
+                          fit_groups ? static_cast<Index>(groups.size()) : 0, width);
 
   const std::size_t tasks = detail::tasks_for(rows);
   std::vector<std::optional<detail::Overflow>> overflow(tasks);
@@ -158,12 +164,7 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
     overflow[t] = rounded.overflow;
     moved[t] = rounded.moved;
     if (rounded.overflow) return;
-    std::vector<std::uint8_t> row(static_cast<std::size_t>(n));
-    for (Index r = 0; r < count; ++r) {
-      for (std::size_t p = 0; p < row.size(); ++p)
-        row[stored_in_order ? p : problem.order[p]] = rounded.codes(r, static_cast<Index>(p));
-      out.set_row_codes(static_cast<std::size_t>(begin + r), row);
-    }
+    detail::store_codes(rounded.codes, begin, stored_in_order ? std::span<const std::uint32_t>() : problem.order, out);
     if (fit_groups) grid.store(out);
   });
   for (const auto& at : overflow)

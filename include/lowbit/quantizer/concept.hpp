@@ -59,7 +59,9 @@ using point_params_t = typename detail::PointType<Q>::type;
 /// its grid comes back unchanged; load(store(p)) == p for every p that fit returns.
 template <class Q>
 concept Quantizer =
-    Format<typename Q::format_type> && LayoutFor<typename Q::layout_type, typename Q::format_type> &&
+    Format<typename Q::format_type> &&
+    (LayoutFor<typename Q::layout_type, typename Q::format_type> ||
+     TileLayoutFor<typename Q::layout_type, typename Q::format_type>)&&
     std::is_trivially_copyable_v<typename Q::stored_type> && std::equality_comparable<typename Q::params_type> &&
     requires(const Q q, std::span<const float> group, typename Q::params_type p, point_params_t<Q> point,
              typename Q::stored_type stored, std::span<const float, Q::format_type::dim> x,
@@ -82,21 +84,32 @@ concept SuperBlocks = Quantizer<Q> && requires(const Q q, typename Q::params_typ
   { q.sub(p, std::size_t{}) } noexcept -> std::same_as<typename Q::point_type>;
 };
 
+/// Quantizers that choose the codes of a tile together, under a tiled layout. x holds tile_rows × tile_columns values, row
+/// after row, and params one entry per row; codes [tile_rows × tile_columns / dim] is filled. A tile lies in one group of
+/// each of its rows: dim · tile_codes divides the group size. Rows past the last one of the matrix have scale 0 and may
+/// become anything.
+template <class Q>
+concept TileQuantizer =
+    Quantizer<Q> && TileLayoutFor<typename Q::layout_type, typename Q::format_type> &&
+    requires(const Q q, std::span<const float> x, std::span<const typename Q::params_type> params,
+             std::span<typename Q::format_type::code_type> codes) {
+      { q.quantize_tile(x, params, codes) } -> std::same_as<void>;
+    };
+
 /// Quantizers that can weigh their own search: q.fit(group, context).
 template <class Q>
 concept WeightedFitting = Quantizer<Q> && requires(const Q q, std::span<const float> group, FitContext context) {
   { q.fit(group, context) } noexcept -> std::same_as<typename Q::params_type>;
 };
 
-/// Quantizers with a second level of parameters, shared by many groups: `shared_count(groups)` floats per matrix of that
-/// many groups, fitted once from every group's largest magnitude and frozen while groups are fitted and rounded.
-/// q.with_shared(shared, g) is q with what group g (as numbered by Groups::index) needs of them in its members.
+/// Columns that are rounded together: one, those of a code, or those of a tile. Groups hold a multiple of it.
 template <class Q>
-concept SharedScales = Quantizer<Q> && requires(const Q q, std::span<const float> maxima, std::span<float> shared) {
-  { Q::shared_count(std::size_t{}) } -> std::same_as<std::size_t>;
-  { q.fit_shared(maxima, shared) } noexcept -> std::same_as<void>;
-  { q.with_shared(std::span<const float>{}, std::size_t{}) } noexcept -> std::same_as<Q>;
-};
+inline constexpr std::size_t code_columns = [] {
+  if constexpr (requires { Q::layout_type::tile_codes; })
+    return Q::layout_type::tile_codes * Q::format_type::dim;
+  else
+    return Q::format_type::dim;
+}();
 
 /// Columns that share one point_type: the sub-group, or the whole group (then any number, as far as this value goes).
 template <class Q>

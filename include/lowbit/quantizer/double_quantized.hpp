@@ -13,6 +13,7 @@
 #include "lowbit/pack/dense.hpp"
 #include "lowbit/quantizer/concept.hpp"
 #include "lowbit/quantizer/group_size.hpp"
+#include "lowbit/quantizer/shared_scales.hpp"
 
 namespace lowbit {
 
@@ -48,10 +49,11 @@ struct DoubleQuantized : detail::GroupSize<GroupSize> {
   float mean = 0.0f;  ///< with_shared sets both
   float most = 0.0f;
 
-  static std::size_t shared_count(std::size_t groups) noexcept {
-    return groups == 0 ? 0 : 1 + ceil_div(groups, groups_per_block);
+  static std::size_t shared_count(const Groups& groups) noexcept {
+    return groups.total() == 0 ? 0 : 1 + ceil_div(groups.total(), groups_per_block);
   }
-  void fit_shared(std::span<const float> maxima, std::span<float> shared) const noexcept {
+  void fit_shared(const SharedFitContext& context, std::span<float> shared) const noexcept {
+    const std::span<const float> maxima = context.maxima;
     if (shared.empty()) return;
     double sum = 0.0;
     for (const float a : maxima) sum += static_cast<double>(a / F::largest);
@@ -62,10 +64,11 @@ struct DoubleQuantized : detail::GroupSize<GroupSize> {
       block = std::max(block, std::fabs(maxima[g] / F::largest - shared[0]));
     }
   }
-  LOWBIT_ALWAYS_INLINE DoubleQuantized with_shared(std::span<const float> shared, std::size_t g) const noexcept {
+  LOWBIT_ALWAYS_INLINE DoubleQuantized with_shared(std::span<const float> shared, const Groups& groups, std::size_t r,
+                                                   std::size_t g) const noexcept {
     DoubleQuantized here = *this;
     here.mean = shared[0];
-    here.most = shared[1 + g / groups_per_block];
+    here.most = shared[1 + groups.index(r, g) / groups_per_block];
     return here;
   }
 

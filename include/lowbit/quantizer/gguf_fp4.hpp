@@ -14,6 +14,7 @@
 #include "lowbit/format/minifloat.hpp"
 #include "lowbit/pack/split_nibbles.hpp"
 #include "lowbit/quantizer/gguf_codes.hpp"
+#include "lowbit/quantizer/shared_scales.hpp"
 
 namespace lowbit {
 
@@ -107,11 +108,12 @@ struct GgufNvfp4 : detail::GgufCodes<GgufNvfp4, detail::GgufFp4Point> {
 
   float tensor_scale = 1.0f;  ///< t; with_shared sets it
 
-  static std::size_t shared_count(std::size_t groups) noexcept { return groups != 0 ? 1 : 0; }
-  void fit_shared(std::span<const float>, std::span<float> shared) const noexcept {
+  static std::size_t shared_count(const Groups& groups) noexcept { return groups.total() != 0 ? 1 : 0; }
+  void fit_shared(const SharedFitContext&, std::span<float> shared) const noexcept {
     for (float& t : shared) t = 1.0f;
   }
-  LOWBIT_ALWAYS_INLINE GgufNvfp4 with_shared(std::span<const float> shared, std::size_t) const noexcept {
+  LOWBIT_ALWAYS_INLINE GgufNvfp4 with_shared(std::span<const float> shared, const Groups&, std::size_t,
+                                             std::size_t) const noexcept {
     GgufNvfp4 here = *this;
     if (!shared.empty()) here.tensor_scale = shared[0];
     return here;

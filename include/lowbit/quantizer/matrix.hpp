@@ -13,13 +13,14 @@
 #include "lowbit/pack/dense.hpp"
 #include "lowbit/quantizer/concept.hpp"
 #include "lowbit/quantizer/groups.hpp"
+#include "lowbit/quantizer/shared_scales.hpp"
 
 namespace lowbit {
 
 namespace detail {
 
 template <Quantizer Q>
-LOWBIT_ALWAYS_INLINE constexpr std::size_t shared_floats([[maybe_unused]] std::size_t groups) noexcept {
+LOWBIT_ALWAYS_INLINE constexpr std::size_t shared_floats([[maybe_unused]] const Groups& groups) noexcept {
   if constexpr (SharedScales<Q>)
     return Q::shared_count(groups);
   else
@@ -30,7 +31,8 @@ LOWBIT_ALWAYS_INLINE constexpr std::size_t shared_floats([[maybe_unused]] std::s
 
 /// A borrowed, packed rows × cols matrix: what kernels read. Copy it freely; it owns nothing.
 ///
-///   codes   rows · row_bytes bytes: each row packed by Q's layout, starting on a byte
+///   codes   bands · row_bytes bytes: each row packed by Q's layout, starting on a byte; a tiled layout stores a band of
+///           tile_rows rows as other layouts store a row
 ///   params  one stored_type per group, row by row (one in all for per_tensor)
 ///   zeros   for zero_bits > 0: rows · zero_row_bytes bytes, each row's zero points as a dense stream starting on a byte
 ///           (one zero point in all for per_tensor); otherwise empty
@@ -52,8 +54,22 @@ struct PackedView {
   LOWBIT_ALWAYS_INLINE constexpr std::size_t zero_row_bytes() const noexcept {
     return ceil_div(groups().per_row_count() * Q::zero_bits, 8);
   }
+  /// How many times row_bytes are stored: rows, or for tiled layouts bands of rows.
+  LOWBIT_ALWAYS_INLINE constexpr std::size_t bands() const noexcept {
+    return ceil_div(rows, pack::tile_rows<typename Q::layout_type>);
+  }
+  /// The bytes that hold row r: its own, or those of its band.
   LOWBIT_ALWAYS_INLINE std::span<const std::uint8_t> row_codes(std::size_t r) const noexcept {
-    return codes.subspan(r * row_bytes(), row_bytes());
+    return codes.subspan(r / pack::tile_rows<typename Q::layout_type> * row_bytes(), row_bytes());
+  }
+  /// Codes [first, first + out.size()) of row r.
+  LOWBIT_ALWAYS_INLINE void unpack(std::size_t r, std::size_t first,
+                                   std::span<typename Q::format_type::code_type> out) const noexcept {
+    using Layout = typename Q::layout_type;
+    if constexpr (requires { Layout::tile_rows; })
+      Layout::unpack_row(row_codes(r), r % Layout::tile_rows, first, out);
+    else
+      pack::unpack_range<Layout>(row_codes(r), first, out);
   }
   /// Parameters of group g of row r.
   LOWBIT_ALWAYS_INLINE typename Q::params_type group_params(std::size_t r, std::size_t g) const noexcept {
@@ -71,7 +87,7 @@ struct PackedView {
   /// The quantizer of group g of row r: `quantizer`, holding what its group needs of the shared parameters.
   LOWBIT_ALWAYS_INLINE Q group_quantizer([[maybe_unused]] std::size_t r, [[maybe_unused]] std::size_t g) const noexcept {
     if constexpr (SharedScales<Q>)
-      return quantizer.with_shared(shared, groups().index(r, g));
+      return quantizer.with_shared(shared, groups(), r, g);
     else
       return quantizer;
   }
@@ -80,8 +96,8 @@ struct PackedView {
     const Groups layout = groups();
     const std::size_t zero_bytes =
         Q::zero_bits == 0 ? 0 : (layout.shared_by_rows() ? (layout.total() != 0 ? 1 : 0) : rows * zero_row_bytes());
-    return quantizer.group_size >= 1 && codes.size() == rows * row_bytes() && params.size() == layout.total() &&
-           zeros.size() == zero_bytes && shared.size() == detail::shared_floats<Q>(layout.total());
+    return quantizer.group_size >= 1 && codes.size() == bands() * row_bytes() && params.size() == layout.total() &&
+           zeros.size() == zero_bytes && shared.size() == detail::shared_floats<Q>(layout);
   }
 };
 
@@ -102,11 +118,11 @@ class QuantizedMatrix {
     LOWBIT_EXPECTS(q.group_size >= 1, "a group holds at least one column");
     const PackedView<Q> shape{.rows = rows, .cols = cols, .quantizer = q};
     const Groups layout = shape.groups();
-    codes_ = AlignedBuffer<std::uint8_t>(rows * shape.row_bytes());
+    codes_ = AlignedBuffer<std::uint8_t>(shape.bands() * shape.row_bytes());
     params_ = AlignedBuffer<stored_type>(layout.total());
     if constexpr (Q::zero_bits != 0)
       zeros_ = AlignedBuffer<std::uint8_t>(layout.shared_by_rows() ? layout.total() : rows * shape.zero_row_bytes());
-    shared_.resize(detail::shared_floats<Q>(layout.total()));
+    shared_.resize(detail::shared_floats<Q>(layout));
   }
 
   std::size_t rows() const noexcept { return rows_; }
@@ -131,13 +147,22 @@ class QuantizedMatrix {
   std::span<const float> shared() const noexcept { return shared_; }
 
   /// Packs one row of ceil(cols / dim) codes.
-  void set_row_codes(std::size_t r, std::span<const code_type> row) noexcept {
+  void set_row_codes(std::size_t r, std::span<const code_type> row) noexcept
+    requires LayoutFor<typename Q::layout_type, typename Q::format_type>
+  {
     const std::size_t bytes = view().row_bytes();
     pack::pack_row<typename Q::layout_type>(row, std::span<std::uint8_t>(codes_).subspan(r * bytes, bytes));
   }
-  void row_codes(std::size_t r, std::span<code_type> row) const noexcept {
-    pack::unpack_row<typename Q::layout_type>(view().row_codes(r), row);
+  /// Packs tile t of a band, all its codes, row by row.
+  void set_tile_codes(std::size_t band, std::size_t t, std::span<const code_type> tile) noexcept
+    requires TileLayoutFor<typename Q::layout_type, typename Q::format_type>
+  {
+    constexpr std::size_t bytes = Q::layout_type::bytes_per_tile;
+    Q::layout_type::pack_tile(
+        tile, std::span<std::uint8_t>(codes_).subspan(band * view().row_bytes() + t * bytes, bytes));
   }
+  /// Fills `row` with its ceil(cols / dim) codes.
+  void row_codes(std::size_t r, std::span<code_type> row) const noexcept { view().unpack(r, 0, row); }
   /// Stores the parameters of group g of row r. Rows may be written from different threads.
   void set_params(std::size_t r, std::size_t g, params_type p) noexcept {
     const Groups layout = groups();

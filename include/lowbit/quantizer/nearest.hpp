@@ -58,7 +58,54 @@ inline float mean_square(std::span<const float> row) noexcept {
   return row.empty() ? 0.0f : static_cast<float>(sum / static_cast<double>(row.size()));
 }
 
-/// Rounds every weight to the nearest point of its group's grid.
+/// Fits a matrix's shared parameters to W, where its quantizer has any. importance and hessian as for quantize_nearest.
+template <Quantizer Q>
+void fit_shared(const Q& q, std::span<const float> row_major, std::span<const float> importance, const double* hessian,
+                QuantizedMatrix<Q>& out) {
+  if constexpr (SharedScales<Q>) {
+    const std::vector<float> maxima = group_maxima(row_major, out.groups(), out.rows(), out.cols());
+    q.fit_shared({.values = row_major,
+                  .rows = out.rows(),
+                  .cols = out.cols(),
+                  .importance = importance,
+                  .hessian = hessian,
+                  .groups = out.groups(),
+                  .maxima = maxima},
+                 out.shared());
+  }
+}
+
+namespace detail {
+
+/// Rounds every tile of a matrix whose parameters are set. params: those of every group, as fitted.
+template <TileQuantizer Q>
+void quantize_tiles(std::span<const float> row_major, std::span<const typename Q::params_type> params,
+                    QuantizedMatrix<Q>& out) {
+  using Layout = typename Q::layout_type;
+  constexpr std::size_t height = Layout::tile_rows, width = Layout::tile_codes * Q::format_type::dim;
+  const Groups groups = out.groups();
+  std::vector<float> values(height * width);
+  std::vector<typename Q::params_type> of_rows(height);
+  std::vector<typename Q::format_type::code_type> codes(height * Layout::tile_codes);
+  for (std::size_t band = 0; band < out.view().bands(); ++band)
+    for (std::size_t t = 0; t < ceil_div(out.cols(), width); ++t) {
+      const std::size_t begin = t * width, count = std::min(width, out.cols() - begin);
+      const std::size_t g = groups.of_column(begin);
+      std::fill(values.begin(), values.end(), 0.0f);
+      std::fill(of_rows.begin(), of_rows.end(), typename Q::params_type{});
+      for (std::size_t i = 0, r = band * height; i < height && r < out.rows(); ++i, ++r) {
+        std::copy_n(row_major.begin() + static_cast<std::ptrdiff_t>(r * out.cols() + begin), count,
+                    values.begin() + static_cast<std::ptrdiff_t>(i * width));
+        of_rows[i] = params[groups.index(r, g)];
+      }
+      out.view().group_quantizer(band * height, g).quantize_tile(values, of_rows, codes);
+      out.set_tile_codes(band, t, codes);
+    }
+}
+
+}  // namespace detail
+
+/// Rounds every weight to the nearest point of its group's grid; codes that depend on each other, tile by tile.
 ///
 ///   row_major   rows · cols finite floats
 ///   importance  empty, or cols weights for searches that use them
@@ -78,14 +125,17 @@ Result<QuantizedMatrix<Q>> quantize_nearest(const Q& q, std::span<const float> r
 
   QuantizedMatrix<Q> out(rows, cols, q);
   const Groups groups = out.groups();
-  LOWBIT_EXPECTS(groups.per_row_count() <= 1 || groups.size() % dim == 0, "the format's dimension divides the group");
-  if constexpr (SharedScales<Q>) q.fit_shared(group_maxima(row_major, groups, rows, cols), out.shared());
+  LOWBIT_EXPECTS(groups.per_row_count() <= 1 || groups.size() % code_columns<Q> == 0,
+                 "the columns of one code, or of one tile, divide the group");
+  fit_shared(q, row_major, importance, hessian, out);
   std::vector<typename Q::format_type::code_type> codes(ceil_div(cols, dim));
+  std::vector<typename Q::params_type> of_groups;  // for tiles, which are rounded when all parameters are known
   typename Q::params_type shared{};
   if (groups.shared_by_rows() && groups.total() != 0) {
     shared = fit_scale(search, out.view().group_quantizer(0, 0), row_major);
     if (!params_finite<Q>(shared)) return scale_overflow(0, 0, 0.0);
     out.set_params(0, 0, shared);
+    of_groups.push_back(shared);
   }
   const PackedView<Q> view = out.view();
   for (std::size_t r = 0; r < rows; ++r) {
@@ -104,11 +154,19 @@ Result<QuantizedMatrix<Q>> quantize_nearest(const Q& q, std::span<const float> r
         if (!params_finite<Q>(params)) return scale_overflow(r, begin, std::numeric_limits<double>::infinity());
         out.set_params(r, g, params);
       }
-      detail::quantize_group(here, row.subspan(begin, size), params,
-                             std::span(codes).subspan(begin / dim, ceil_div(size, dim)));
+      if constexpr (TileQuantizer<Q>) {
+        if (!groups.shared_by_rows()) of_groups.push_back(params);
+      } else {
+        const std::span of_group = std::span(codes).subspan(begin / dim, ceil_div(size, dim));
+        if constexpr (requires { here.quantize_group(row, params, of_group); })
+          here.quantize_group(row.subspan(begin, size), params, of_group);  // many codes at a time
+        else
+          detail::quantize_group(here, row.subspan(begin, size), params, of_group);
+      }
     }
-    out.set_row_codes(r, codes);
+    if constexpr (!TileQuantizer<Q>) out.set_row_codes(r, codes);
   }
+  if constexpr (TileQuantizer<Q>) detail::quantize_tiles<Q>(row_major, of_groups, out);
   return out;
 }
 

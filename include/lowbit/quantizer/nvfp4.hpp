@@ -12,6 +12,7 @@
 #include "lowbit/format/ue4m3.hpp"
 #include "lowbit/pack/dense.hpp"
 #include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/shared_scales.hpp"
 
 namespace lowbit {
 
@@ -71,14 +72,15 @@ struct Nvfp4 {
     return false;
   }
 
-  static std::size_t shared_count(std::size_t groups) noexcept { return groups != 0 ? 1 : 0; }
-  void fit_shared(std::span<const float> maxima, std::span<float> shared) const noexcept {
+  static std::size_t shared_count(const Groups& groups) noexcept { return groups.total() != 0 ? 1 : 0; }
+  void fit_shared(const SharedFitContext& context, std::span<float> shared) const noexcept {
     float most = 0.0f;
-    for (const float a : maxima) most = a > most ? a : most;
+    for (const float a : context.maxima) most = a > most ? a : most;
     const float s = most / (rule == Nvfp4Rule::six ? 6.0f * 448.0f : 6.0f * 256.0f);
     if (!shared.empty()) shared[0] = s > 0.0f && std::isfinite(1.0f / s) ? s : 1.0f;
   }
-  LOWBIT_ALWAYS_INLINE Nvfp4 with_shared(std::span<const float> shared, std::size_t) const noexcept {
+  LOWBIT_ALWAYS_INLINE Nvfp4 with_shared(std::span<const float> shared, const Groups&, std::size_t,
+                                         std::size_t) const noexcept {
     Nvfp4 here = *this;
     here.tensor_scale = shared[0];
     return here;

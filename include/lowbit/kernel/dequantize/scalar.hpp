@@ -28,7 +28,7 @@ void dequantize_tile(const PackedView<Q>& w, std::size_t r, std::size_t begin, s
   constexpr std::size_t dim = Q::format_type::dim;
   Code codes[tile_codes<Q>];
   const std::size_t total = ceil_div(count, dim);
-  pack::unpack_range<typename Q::layout_type>(w.row_codes(r), begin / dim, std::span<Code>(codes, total));
+  w.unpack(r, begin / dim, std::span<Code>(codes, total));
   const Groups groups = w.groups();
   for (std::size_t done = 0; done < total;) {
     const std::size_t g = groups.of_column(begin + done * dim);
