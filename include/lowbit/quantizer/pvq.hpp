@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lowbit/core/float16.hpp"
+#include "lowbit/format/pvq_gain.hpp"
+#include "lowbit/pack/dense_words.hpp"
+#include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/group_size.hpp"
+#include "lowbit/quantizer/groups.hpp"
+#include "lowbit/quantizer/scaled.hpp"
+
+namespace lowbit {
+
+/// Pyramid vector quantization of blocks of D weights: ŵ = s · g_j · y/‖y‖ with Σ|y_i| = K, one code per block.
+///
+///   s     root mean square of the group, rounded to its storage type; a group whose scale is zero decodes to zeros
+///   g_j   `Gains` lengths in units of s, floats shared by the matrix: the least-error quantizer for the lengths of blocks
+///         of isotropic rows of the group's length (format/beta_gain.hpp), or, with `learn_gains`, for the lengths measured
+///         in the matrix. A quantizer that no matrix has given lengths takes those of long rows
+///   y     of largest cosine with the block, exact; g_j nearest to ⟨w, y⟩/(s·‖y‖). Together the nearest of all points
+///
+/// Meant for weights after a random rotation, where blocks have the law of isotropic ones. Zero blocks are exact zeros. A
+/// last block that the row does not fill is padded with zeros.
+///
+/// Bits per weight: ⌈log2(N(D, K)·Gains + 1)⌉/D + (scale bits)/g + 32·Gains/numel.
+/// Source: "Pyramid Vector Quantization for LLMs", arXiv:2410.16926. Ours stores the root mean square instead of the norm,
+/// counts the cosine into the lengths, and searches exactly.
+template <std::size_t D, std::size_t K, std::size_t Gains = 16, class Scale = f16, std::size_t GroupSize = per_row>
+struct PvqScaled : detail::GroupSize<GroupSize> {
+  static_assert(detail::scale_name<Scale> != nullptr, "Scales are stored as f16, bf16, float, UE4M3 or UE5M3.");
+  static_assert(GroupSize == per_row || GroupSize == per_tensor || GroupSize == dynamic_group || GroupSize % D == 0,
+                "Groups of PvqScaled are whole blocks.");
+  using format_type = PvqGain<D, K, Gains>;
+  using shape = typename format_type::shape;
+  using code_type = typename format_type::code_type;
+  using layout_type = pack::dense_words_for<format_type>;
+  using stored_type = Scale;
+
+  static constexpr unsigned zero_bits = 0;
+
+  struct params_type {
+    float scale = 0.0f;
+    friend constexpr bool operator==(const params_type&, const params_type&) = default;
+  };
+
+  bool learn_gains = false;      ///< fit_shared measures lengths in the matrix; not stored
+  const float* gains = nullptr;  ///< `Gains` lengths; with_shared sets it. Null: those of long rows
+
+  LOWBIT_ALWAYS_INLINE std::span<const float, Gains> lengths() const noexcept {
+    return gains != nullptr ? std::span<const float, Gains>(gains, Gains) : format_type::long_row_gains();
+  }
+
+  static std::size_t shared_count(const Groups& groups) noexcept { return groups.total() != 0 ? Gains : 0; }
+  LOWBIT_ALWAYS_INLINE PvqScaled with_shared(std::span<const float> shared, const Groups&, std::size_t,
+                                             std::size_t) const noexcept {
+    PvqScaled here = *this;
+    here.gains = shared.size() == Gains ? shared.data() : nullptr;
+    return here;
+  }
+  /// Context: groups, and for learn_gains the values, row by row. Learns from at most 2^16 blocks, evenly spaced.
+  template <class Context>
+  void fit_shared(const Context& context, std::span<float> shared) const {
+    if (shared.size() != Gains) return;
+    const std::span<float, Gains> levels(shared.data(), Gains);
+    format_type::gains_for(context.groups.size(), levels);
+    if (!learn_gains || context.rows * context.cols == 0 || context.values.empty()) return;
+    const std::vector<float> measured = lengths_of(context.values, context.rows, context.cols, context.groups);
+    if (!measured.empty()) gain::lloyd_levels(gain::Density::of_samples(measured), levels);
+  }
+
+  params_type fit(std::span<const float> group) const noexcept {
+    double sum = 0.0;
+    for (const float x : group) sum += static_cast<double>(x) * static_cast<double>(x);
+    const double mean = group.empty() ? 0.0 : sum / static_cast<double>(group.size());
+    const float stored = static_cast<float>(Scale(static_cast<float>(std::sqrt(mean))));
+    return {stored < 2.94e-39f ? 0.0f : stored};
+  }
+
+  code_type quantize(std::span<const float, D> x, params_type p) const noexcept {
+    std::int32_t y[D];
+    const float length = shape::nearest(x, y);
+    return format_type::code(shape::index(y), p.scale > 0.0f ? detail::gain_rank(length / p.scale, lengths()) : 0);
+  }
+  void dequantize(code_type code, params_type p, std::span<float, D> x) const noexcept {
+    format_type::point(code, lengths(), p.scale, x);
+  }
+
+  LOWBIT_ALWAYS_INLINE stored_type store(params_type p) const noexcept { return Scale(p.scale); }
+  std::uint8_t store_zero(params_type) const noexcept { return 0; }
+  LOWBIT_ALWAYS_INLINE params_type load(stored_type stored, std::uint8_t) const noexcept {
+    return {static_cast<float>(stored)};
+  }
+
+  static std::string storage_name() {
+    return std::string(format_type::name).append("_").append(detail::scale_name<Scale>);
+  }
+
+ private:
+  /// ⟨w, y⟩/(s·‖y‖) of blocks that are not zero.
+  std::vector<float> lengths_of(std::span<const float> values, std::size_t rows, std::size_t cols,
+                                const Groups& groups) const {
+    constexpr std::size_t most = std::size_t{1} << 16;
+    const std::size_t blocks = rows * ceil_div(cols, D), step = ceil_div(blocks, most);
+    std::vector<float> out;
+    std::size_t block = 0;
+    const params_type all = groups.shared_by_rows() ? fit(values) : params_type{};
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
+        const auto group = values.subspan(r * cols + groups.begin(g), groups.end(g) - groups.begin(g));
+        const params_type p = groups.shared_by_rows() ? all : fit(group);
+        for (std::size_t c = 0; c < group.size(); c += D, ++block) {
+          if (block % step != 0 || !(p.scale > 0.0f)) continue;
+          float x[D] = {};
+          std::copy_n(group.data() + c, std::min(D, group.size() - c), x);
+          std::int32_t y[D];
+          const float length = shape::nearest(x, y) / p.scale;
+          if (length > 0.0f) out.push_back(length);
+        }
+      }
+    return out;
+  }
+};
+
+static_assert(Quantizer<PvqScaled<16, 10, 11>>);
+
+}  // namespace lowbit
