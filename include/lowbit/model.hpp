@@ -22,4 +22,5 @@
 #include "lowbit/model/quantized_linear.hpp"
 #include "lowbit/model/tokenizer.hpp"
 #include "lowbit/model/tokens.hpp"
+#include "lowbit/model/transformed_linear.hpp"
 #include "lowbit/model/weights.hpp"

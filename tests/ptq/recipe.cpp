@@ -17,13 +17,15 @@ using ptq::RoundingFor;
 /// T = diag(d), d_j = 2^(±1) by turns: exact in float.
 struct AlternatingScale {
   double strength = 1.0;
-  float factor(Index j) const { return static_cast<float>(std::exp2(j % 2 == 0 ? strength : -strength)); }
-  void fold_into_weights(MatrixRef W) const {
-    for (Index j = 0; j < W.cols(); ++j) W.col(j) /= factor(j);
+  template <class Rows>
+  void scale(Rows& A, double direction) const {
+    for (Index j = 0; j < A.cols(); ++j)
+      A.col(j) *= static_cast<typename Rows::Scalar>(std::exp2((j % 2 == 0 ? direction : -direction) * strength));
   }
-  void apply_to_inputs(MatrixRef X) const {
-    for (Index j = 0; j < X.cols(); ++j) X.col(j) *= factor(j);
-  }
+  void fold_into_weights(MatrixDRef W) const { scale(W, -1.0); }
+  void unfold_from_weights(MatrixDRef W) const { scale(W, 1.0); }
+  void apply_to_inputs(MatrixRef X) const { scale(X, 1.0); }
+  void apply_to_inputs(MatrixDRef X) const { scale(X, 1.0); }
 };
 
 // What composes, and what must not.
@@ -32,23 +34,37 @@ static_assert(Transform<AlternatingScale> && Transform<transform::Identity>);
 static_assert(RoundingFor<NearestRounding, W4> && RoundingFor<HessianRounding, W4>);
 static_assert(RoundingFor<HessianRounding, GgufQ4_0> && RoundingFor<HessianRounding, GgufQ8_0>);
 
+template <class Fold>
+struct Folds {
+  Fold fold_into_weights(MatrixDRef) const { return Fold(); }
+  void unfold_from_weights(MatrixDRef) const {}
+  void apply_to_inputs(MatrixRef) const {}
+  void apply_to_inputs(MatrixDRef) const {}
+};
+static_assert(Transform<Folds<void>>);
+using FoldsToAnswer = Folds<int>;
 struct NoFold {
+  void unfold_from_weights(MatrixDRef) const {}
   void apply_to_inputs(MatrixRef) const {}
+  void apply_to_inputs(MatrixDRef) const {}
 };
-struct FoldsToAnswer {
-  int fold_into_weights(MatrixRef) const { return 0; }
-  void apply_to_inputs(MatrixRef) const {}
+struct NeedsMutation : Folds<void> {
+  void fold_into_weights(MatrixDRef) {}
 };
-struct NeedsMutation {
-  void fold_into_weights(MatrixRef) {}
-  void apply_to_inputs(MatrixRef) {}
-};
-struct NoCopy {
+struct NoCopy : Folds<void> {
   NoCopy() = default;
   NoCopy(const NoCopy&) = delete;
-  void fold_into_weights(MatrixRef) const {}
+};
+struct FloatOnly {
+  void fold_into_weights(MatrixDRef) const {}
+  void unfold_from_weights(MatrixDRef) const {}
   void apply_to_inputs(MatrixRef) const {}
 };
+struct PreparesWithoutResult {
+  using prepared_type = Folds<void>;
+  prepared_type prepare(const MatrixD&, const MatrixD&) const { return {}; }
+};
+static_assert(!Transform<FloatOnly> && !Transform<PreparesWithoutResult>);
 static_assert(!Transform<NoFold> && !Transform<FoldsToAnswer> && !Transform<NeedsMutation> && !Transform<NoCopy>);
 static_assert(!Transform<int> && !Transform<W4> && !Transform<HessianRounding>);
 
@@ -131,9 +147,11 @@ TEST_CASE("recipe: under a transform W·T⁻¹ meets the moments of T·x, and th
   const Matrix X = correlated_inputs(200, 48, true, 3);
   const Problem problem{gaussian(8, 48, 4), moments_of(X)};
   const AlternatingScale t{.strength = 2.0};
-  Matrix W = problem.W, TX = X;
-  t.fold_into_weights(W);
-  t.apply_to_inputs(TX);
+  MatrixD folding = problem.W.cast<double>();
+  t.fold_into_weights(MatrixDRef(folding));
+  const Matrix W = folding.cast<float>();
+  Matrix TX = X;
+  t.apply_to_inputs(MatrixRef(TX));
   CHECK(TX * W.transpose() == X * problem.W.transpose());
 
   const Recipe<Grid<4, 16>, HessianRounding, AlternatingScale> recipe{.transform = t};
@@ -150,9 +168,9 @@ TEST_CASE("recipe: under a transform W·T⁻¹ meets the moments of T·x, and th
 TEST_CASE("recipe: without tokens a transform still folds, and rounding is to nearest", "[ptq][recipe]") {
   const Matrix W = gaussian(4, 32, 1);
   const auto layer = Recipe<W4, HessianRounding, AlternatingScale>{}.run(W, calib::Moments()).value();
-  Matrix folded = W;
-  AlternatingScale{}.fold_into_weights(folded);
-  CHECK(same_bytes(layer.weights, rounded(NearestRounding{}, W4{}, Problem{folded, calib::Moments()})));
+  MatrixD folded = W.cast<double>();
+  AlternatingScale{}.fold_into_weights(MatrixDRef(folded));
+  CHECK(same_bytes(layer.weights, rounded(NearestRounding{}, W4{}, Problem{folded.cast<float>(), calib::Moments()})));
   CHECK_FALSE(layer.report.fallback.empty());
 }
 
