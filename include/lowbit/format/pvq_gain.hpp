@@ -99,6 +99,12 @@ struct PvqGain {
     return mean;
   }
 
+  /// The code of the point nearest to x among those with lengths scale·gains; the zero vector where scale is not positive.
+  static code_type nearest_code(std::span<const float, D> x, std::span<const float, Gains> gains, float scale) noexcept {
+    std::int32_t y[D];
+    const float length = shape::nearest(x, y);
+    return code(shape::index(y), scale > 0.0f ? detail::gain_rank(length / scale, gains) : 0);
+  }
   /// The code of y with the length of that rank (0: the zero vector).
   LOWBIT_ALWAYS_INLINE static code_type code(std::uint64_t index, std::size_t rank) noexcept {
     return static_cast<code_type>(rank == 0 ? zero_code : index * Gains + (rank - 1));
@@ -116,9 +122,7 @@ struct PvqGain {
   }
 
   code_type encode(std::span<const float, D> x) const noexcept {
-    std::int32_t y[D];
-    const float length = shape::nearest(x, y);
-    return code(shape::index(y), detail::gain_rank(length, long_row_gains()));
+    return nearest_code(x, long_row_gains(), 1.0f);
   }
   void decode(code_type c, std::span<float, D> x) const noexcept { point(c, long_row_gains(), 1.0f, x); }
 };

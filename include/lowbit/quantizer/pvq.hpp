@@ -15,7 +15,9 @@
 #include "lowbit/quantizer/concept.hpp"
 #include "lowbit/quantizer/group_size.hpp"
 #include "lowbit/quantizer/groups.hpp"
+#include "lowbit/quantizer/lanes/pvq.hpp"
 #include "lowbit/quantizer/scaled.hpp"
+#include "lowbit/quantizer/shared_scales.hpp"
 
 namespace lowbit {
 
@@ -65,9 +67,8 @@ struct PvqScaled : detail::GroupSize<GroupSize> {
     here.gains = shared.size() == Gains ? shared.data() : nullptr;
     return here;
   }
-  /// Context: groups, and for learn_gains the values, row by row. Learns from at most 2^16 blocks, evenly spaced.
-  template <class Context>
-  void fit_shared(const Context& context, std::span<float> shared) const {
+  /// Learns from at most 2^16 blocks, evenly spaced.
+  void fit_shared(const SharedFitContext& context, std::span<float> shared) const {
     if (shared.size() != Gains) return;
     const std::span<float, Gains> levels(shared.data(), Gains);
     format_type::gains_for(context.groups.size(), levels);
@@ -85,9 +86,12 @@ struct PvqScaled : detail::GroupSize<GroupSize> {
   }
 
   code_type quantize(std::span<const float, D> x, params_type p) const noexcept {
-    std::int32_t y[D];
-    const float length = shape::nearest(x, y);
-    return format_type::code(shape::index(y), p.scale > 0.0f ? detail::gain_rank(length / p.scale, lengths()) : 0);
+    return format_type::nearest_code(x, lengths(), p.scale);
+  }
+  /// The same for all blocks of a group, as many at a time as a register has lanes; the same codes.
+  LOWBIT_ALWAYS_INLINE void quantize_group(std::span<const float> group, params_type p,
+                                           std::span<code_type> codes) const noexcept {
+    detail::pvq_codes<D, K, Gains>(group, p.scale, lengths(), codes);
   }
   void dequantize(code_type code, params_type p, std::span<float, D> x) const noexcept {
     format_type::point(code, lengths(), p.scale, x);
@@ -129,6 +133,13 @@ struct PvqScaled : detail::GroupSize<GroupSize> {
   }
 };
 
-static_assert(Quantizer<PvqScaled<16, 10, 11>>);
+/// 40, 48, 52 and 64 bits for 16 weights, and 32: the pulses and lengths that err least on N(0, 1) among those that fit.
+using Pvq2 = PvqScaled<16, 11, 3>;
+using Pvq2_5 = PvqScaled<16, 16, 7>;
+using Pvq3 = PvqScaled<16, 24, 7>;
+using Pvq3_25 = PvqScaled<16, 28, 12>;
+using Pvq4 = PvqScaled<16, 49, 14>;
+
+static_assert(Quantizer<Pvq2> && SharedScales<Pvq2>);
 
 }  // namespace lowbit

@@ -9,12 +9,12 @@
 #include <limits>
 #include <span>
 
+#include "lowbit/format/pvq_gain.hpp"
 #include "lowbit/quantizer/lanes/vectors.hpp"
-#include "lowbit/quantizer/pvq.hpp"
 
 /// PVQ of as many blocks at a time as a register has lanes: coordinate i of all of them in register i, the search of
 /// format/pvq/search.hpp on registers, indices one by one from the counts. The same operations on the same numbers as
-/// PvqScaled::quantize, hence the same codes.
+/// PvqGain::nearest_code, hence the same codes.
 
 namespace lowbit {
 namespace detail {
@@ -109,29 +109,27 @@ void pvq_codes_of_lanes(const float* x, float scale, std::span<const float, Gain
 
 #endif  // LOWBIT_HAS_LANES
 
-/// Codes of one group: group.size() weights to ceil(size / D) codes, missing weights being zeros. What a loop over
-/// q.quantize gives. About 20 times as fast in registers of 16.
-template <std::size_t D, std::size_t K, std::size_t Gains, class Scale, std::size_t GroupSize>
-void pvq_codes(const PvqScaled<D, K, Gains, Scale, GroupSize>& q, std::span<const float> group,
-               typename PvqScaled<D, K, Gains, Scale, GroupSize>::params_type p,
+/// PvqGain<D, K, Gains>::nearest_code of x.size() weights, ceil(size / D) blocks; what the last one lacks is zeros.
+template <std::size_t D, std::size_t K, std::size_t Gains>
+void pvq_codes(std::span<const float> x, float scale, std::span<const float, Gains> gains,
                std::span<typename PvqGain<D, K, Gains>::code_type> codes) noexcept {
   std::size_t c = 0, k = 0;
 #if LOWBIT_HAS_LANES
-  for (; c + lane_count * D <= group.size(); c += lane_count * D, k += lane_count)
-    pvq_codes_of_lanes<D, K, Gains>(group.data() + c, p.scale, q.lengths(), codes.data() + k);
-  if (group.size() - c > 2 * D) {  // a register that is not full still beats three vectors
+  for (; c + lane_count * D <= x.size(); c += lane_count * D, k += lane_count)
+    pvq_codes_of_lanes<D, K, Gains>(x.data() + c, scale, gains, codes.data() + k);
+  if (x.size() - c > 2 * D) {  // a register that is not full still beats three vectors
     float last[lane_count * D] = {};
     typename PvqGain<D, K, Gains>::code_type found[lane_count];
-    std::copy_n(group.data() + c, group.size() - c, last);
-    pvq_codes_of_lanes<D, K, Gains>(last, p.scale, q.lengths(), found);
+    std::copy_n(x.data() + c, x.size() - c, last);
+    pvq_codes_of_lanes<D, K, Gains>(last, scale, gains, found);
     std::copy_n(found, codes.size() - k, codes.data() + k);
     return;
   }
 #endif
-  for (; c < group.size(); c += D, ++k) {
-    float x[D] = {};
-    std::copy_n(group.data() + c, std::min(D, group.size() - c), x);
-    codes[k] = q.quantize(std::span<const float, D>(x), p);
+  for (; c < x.size(); c += D, ++k) {
+    float last[D] = {};
+    std::copy_n(x.data() + c, std::min(D, x.size() - c), last);
+    codes[k] = PvqGain<D, K, Gains>::nearest_code(last, gains, scale);
   }
 }
 
