@@ -35,6 +35,45 @@ TEST_CASE("recipe string: a rounding and a format are enough", "[ptq][recipe]") 
   CHECK(spec("rtn:any_name").format == "any_name");
 }
 
+TEST_CASE("recipe string: transforms stand before the rounding", "[ptq][recipe]") {
+  const RecipeSpec plain = spec("gptq:int4");
+  CHECK(plain.transform.empty());
+  CHECK_FALSE(plain.hessian.static_groups);
+  const RecipeSpec one = spec("rht+ldlq:pvq:d16:k27:grow:seed7:cd2");
+  CHECK(one.transform == "rht");
+  CHECK(one.seed == 7);
+  CHECK(one.rounding == RoundingKind::hessian);
+  CHECK(one.hessian.static_groups);
+  CHECK(one.hessian.cd_sweeps == 2);
+  CHECK(one.format == "pvq_d16_k27");
+  CHECK(one.group_size == per_row);
+  const RecipeSpec both = spec("rescale+kron_in+rtn:int2:g32");
+  CHECK(both.transform == "rescale+kron_in");
+  CHECK(both.rounding == RoundingKind::nearest);
+  CHECK(both.format == "int2");
+  CHECK(spec("rtn:glvq:d8:b2").format == "glvq_d8_b2");
+}
+
+TEST_CASE("recipe string: published systems are recipes with names", "[ptq][recipe]") {
+  const auto same = [](const std::string& name, const std::string& meaning) {
+    CAPTURE(name, meaning);
+    const RecipeSpec a = spec(name), b = spec(meaning);
+    CHECK(a.transform == b.transform);
+    CHECK(a.rounding == b.rounding);
+    CHECK(a.format == b.format);
+    CHECK(a.group_size == b.group_size);
+    CHECK(a.scale_search == b.scale_search);
+    CHECK(a.hessian.scale.index() == b.hessian.scale.index());
+    CHECK(a.hessian.static_groups == b.hessian.static_groups);
+    CHECK(a.hessian.cd_sweeps == b.hessian.cd_sweeps);
+  };
+  same("quip:int2", "rescale+kron+ldlq:half_offset2:gtensor:lp2");
+  same("quip#:2", "rht+ldlq:e8p:gtensor:cd10");
+  same("quip#:3", "rht+ldlq:e8p3:gtensor:cd10");
+  same("quip#:4:g128:cd0", "rht+ldlq:e8p4:g128");
+  same("qtip:2:l16", "rht+ldlq:trellis:k2:l16:gtensor");
+}
+
 TEST_CASE("recipe string: every modifier reaches its field", "[ptq][recipe]") {
   const RecipeSpec all =
       spec("gptq:int3:g64:asym:scale_bf16:hlp2.4:act_order:static_groups:damp0.05:block32:cd3:zero_dead:parallel");
@@ -95,6 +134,18 @@ TEST_CASE("recipe string: what means nothing is refused, naming the word", "[ptq
       {"rtn", "'rtn'"},
       {"gptq:", "''"},
       {"f32:g64", "'g64'"},
+      {"fht+gptq:int4", "'fht'"},
+      {"rht+:int4", "''"},
+      {"+rtn:int4", "''"},
+      {"rht:int4", "'rht'"},
+      {"rtn+rht:int4", "'rtn'"},
+      {"quip:int5", "'quip:int5'"},
+      {"quip#", "'quip#'"},
+      {"qtip:5", "'qtip:5'"},
+      {"rtn:int4:seed3", "'seed3'"},
+      {"rht+rtn:int4:seed-3", "'seed-3'"},
+      {"ldlq:int4:act_order", "'act_order'"},
+      {"rtn:int4:g64:d8", "'d8'"},
       {"rtn:int4:", "''"},
       {"rtn:int4:g0", "'g0'"},
       {"rtn:int4:g-1", "'g-1'"},

@@ -13,7 +13,8 @@
 #include "lowbit/model/quantized_linear.hpp"
 #include "lowbit/pipeline/gguf_export.hpp"
 #include "lowbit/pipeline/stored_matrix.hpp"
-#include "lowbit/ptq/recipe.hpp"
+#include "lowbit/ptq/hessian.hpp"
+#include "lowbit/ptq/nearest.hpp"
 #include "lowbit/ptq/recipe_string.hpp"
 #include "lowbit/quantizer/gguf_blocks.hpp"
 
@@ -31,9 +32,10 @@ struct QuantizedWeights {
 /// Which modifiers of a recipe mean something to a stored type.
 struct CodecTraits {
   std::size_t fixed_group = 0;      ///< the only group size there is, or 0
+  std::size_t default_group = 128;  ///< where a recipe says nothing
+  std::size_t code_columns = 1;     ///< groups hold a multiple of it
   bool symmetric_rule = false;      ///< s1 … s4 choose its scale
   bool range_search = false;        ///< its clip range can be searched
-  bool hessian_rounding = false;    ///< columns can be rounded one by one
 };
 
 /// One stored type with its type erased: what a recipe string or a file name turns into. Stateless.
@@ -49,7 +51,8 @@ class Codec {
   /// Runs the compile-time recipe that the spec names on W [out × in].
   virtual Result<QuantizedWeights> quantize(const ptq::RecipeSpec& spec, const ConstMatrixRef& W,
                                             const calib::Moments& moments, Executor& executor) const = 0;
-  virtual Result<std::unique_ptr<model::Linear>> load(const io::SafetensorsSet& file, const std::string& name,
+  /// The matrix named `name`, in the basis it is stored in (see load_packed). Errors: those of from_parts.
+  virtual Result<std::unique_ptr<model::Linear>> load(const PartSource& source, const std::string& name,
                                                       const StoredShape& shape) const = 0;
   /// A GGUF tensor of this type. tensor_scale: what GGUF keeps in a tensor beside it (NVFP4), or 1.
   /// Errors: unsupported for stored types that are no GGUF blocks; those of from_gguf_blocks.
@@ -65,8 +68,9 @@ class CodecFor final : public Codec {
   std::string storage_name() const override { return Q::storage_name(); }
 
   CodecTraits traits() const override {
-    CodecTraits traits{.symmetric_rule = has_rule, .range_search = RangeFitting<Q>, .hessian_rounding = scalar};
+    CodecTraits traits{.code_columns = code_columns<Q>, .symmetric_rule = has_rule, .range_search = RangeFitting<Q>};
     if constexpr (!has_dynamic_group) traits.fixed_group = Q::group_size;
+    if constexpr (requires { Q::default_group; }) traits.default_group = Q::default_group;
     return traits;
   }
 
@@ -82,17 +86,26 @@ class CodecFor final : public Codec {
     Q q{};
     if constexpr (has_variants)
       if (!spec.variant.empty()) q.set_variant(spec.variant);
-    if constexpr (has_dynamic_group) q.group_size = spec.group_size.value_or(128);
+    if constexpr (has_dynamic_group) q.group_size = spec.group_size.value_or(traits().default_group);
     if constexpr (has_rule) q.rule = spec.rule.value_or(SymmetricRule::gptq);
-    if constexpr (scalar)
-      if (spec.rounding == ptq::RoundingKind::hessian)
-        return finish(ptq::Recipe<Q, ptq::HessianRounding>{q, spec.hessian, {}}.run(W, moments, executor));
-    return finish(ptq::Recipe<Q, ptq::NearestRounding>{q, {spec.hessian.scale}, {}}.run(W, moments, executor));
+    ptq::RoundingReport report;
+    const ptq::RoundingContext context{executor, &report};
+    auto matrix = spec.rounding == ptq::RoundingKind::hessian
+                      ? spec.hessian.round(q, W, moments, context)
+                      : ptq::NearestRounding{spec.hessian.scale}.round(q, W, moments, context);
+    if (!matrix) return std::move(matrix).error();
+    QuantizedWeights out;
+    out.shape = {Q::storage_name(), matrix->rows(), matrix->cols(), matrix->quantizer().group_size, {}};
+    out.parts = to_parts(*matrix);
+    out.report = std::move(report);
+    out.bits_per_weight = matrix->bits_per_weight();
+    out.linear = std::make_unique<model::QuantizedLinear<Q>>(std::move(*matrix));
+    return out;
   }
 
-  Result<std::unique_ptr<model::Linear>> load(const io::SafetensorsSet& file, const std::string& name,
+  Result<std::unique_ptr<model::Linear>> load(const PartSource& source, const std::string& name,
                                               const StoredShape& shape) const override {
-    LOWBIT_TRY(matrix, from_parts<Q>(file, name, shape));
+    LOWBIT_TRY(matrix, from_parts<Q>(source, name, shape));
     return std::unique_ptr<model::Linear>(std::make_unique<model::QuantizedLinear<Q>>(std::move(matrix)));
   }
 
@@ -118,20 +131,6 @@ class CodecFor final : public Codec {
   static constexpr bool has_dynamic_group = requires(Q q) { q.group_size = std::size_t{}; };
   static constexpr bool has_rule = requires(Q q) { q.rule = SymmetricRule{}; };
   static constexpr bool has_variants = requires(Q q) { q.set_variant(std::string_view{}); };
-  static constexpr bool scalar = Q::format_type::dim == 1;
-
-  template <class Layer>
-  static Result<QuantizedWeights> finish(Result<Layer> layer) {
-    if (!layer) return std::move(layer).error();
-    const QuantizedMatrix<Q>& matrix = layer->weights;
-    QuantizedWeights out;
-    out.shape = {Q::storage_name(), matrix.rows(), matrix.cols(), matrix.quantizer().group_size};
-    out.parts = to_parts(matrix);
-    out.report = std::move(layer->report);
-    out.bits_per_weight = matrix.bits_per_weight();
-    out.linear = std::make_unique<model::QuantizedLinear<Q>>(std::move(layer->weights));
-    return out;
-  }
 };
 
 /// The codecs of a closed list of quantizers.

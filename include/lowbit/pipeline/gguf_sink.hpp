@@ -60,6 +60,10 @@ class GgufSink final : public Sink {
   }
 
   Result<> packed(const std::string& name, const Codec& codec, const QuantizedWeights& weights) override {
+    if (weights.shape.transformed())
+      return Error{.code = Errc::unsupported,
+                   .message = "GGUF cannot say that a matrix is stored in another basis (" + weights.shape.transform.kind + ")",
+                   .tensor = name};
     auto rows = codec.to_gguf(*weights.linear);
     if (!rows) return std::move(rows).error().in_tensor(name);
     if (!rows->shared.empty()) {

@@ -22,6 +22,7 @@
 #include "lowbit/io/safetensors_set.hpp"
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/pipeline/module_patterns.hpp"
+#include "lowbit/pipeline/basis.hpp"
 #include "lowbit/pipeline/stored_codes.hpp"
 #include "lowbit/pipeline/stored_types.hpp"
 
@@ -253,16 +254,16 @@ class QuantizedCheckpoint {
   Result<Imported> read_stored(const std::string& module) const {
     const std::string name = module + ".weight";
     LOWBIT_TRY(shape, parse_stored_shape(set_.metadata().find(std::string(metadata_prefix) + name)->second));
-    if (detail::parse_uniform_name(shape.type)) {
+    if (detail::parse_uniform_name(shape.type) && !shape.transformed()) {
       LOWBIT_TRY(matrix, from_stored(set_, name, shape));
       return Imported{ImportedMatrix(std::move(matrix)), {}};
     }
-    if (shape.type == "nvfp4" || shape.type == "mxfp4") {
+    if ((shape.type == "nvfp4" || shape.type == "mxfp4") && !shape.transformed()) {
       LOWBIT_TRY(matrix, fp4_from_stored(set_, name, shape));
       return Imported{ImportedMatrix(std::move(matrix)), {}};
     }
     LOWBIT_TRY(codec, find_codec(shape.type));
-    LOWBIT_TRY(linear, codec->load(set_, name, shape));
+    LOWBIT_TRY(linear, load_packed(*codec, PartsInFile(set_, name), name, shape));
     return Imported{ImportedMatrix(FloatMatrix{linear->dequantized(), shape.type}), {}};
   }
 

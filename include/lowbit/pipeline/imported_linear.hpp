@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <stdlib.h>
-
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "lowbit/io/safetensors_set.hpp"
-#include "lowbit/io/safetensors_writer.hpp"
 #include "lowbit/model/weights.hpp"
 #include "lowbit/pipeline/import_checkpoint.hpp"
 
@@ -20,27 +13,10 @@ namespace lowbit::pipeline {
 
 namespace detail {
 
-/// A runnable matrix from stored parts that lie in no file. Codecs read files, so the parts pass through one in the system's
-/// folder for temporary files, one matrix at a time. Errors: io_error, those of the codec.
+/// A runnable matrix from stored parts. Errors: those of the codec.
 inline Result<std::unique_ptr<model::Linear>> linear_from_parts(const StoredMatrix& stored) {
   LOWBIT_TRY(codec, find_codec(stored.shape.type));
-  std::error_code failure;
-  std::string pattern = (std::filesystem::temp_directory_path(failure) / "lowbit-import-XXXXXX").string();
-  if (failure || mkdtemp(pattern.data()) == nullptr)
-    return Error{.code = Errc::io_error, .message = std::string("no folder for temporary files: ") + std::strerror(errno), .file = pattern};
-  struct Folder {
-    std::filesystem::path path;
-    ~Folder() {
-      std::error_code ignored;
-      std::filesystem::remove_all(path, ignored);
-    }
-  } const folder{pattern};
-  const std::filesystem::path file = folder.path / "matrix.safetensors";
-  LOWBIT_TRY(writer, io::SafetensorsWriter::create(file, false));
-  for (const StoredPart& part : stored.parts) LOWBIT_CHECK(writer.add("W" + part.suffix, part.dtype, part.shape, part.bytes));
-  LOWBIT_CHECK(writer.finish());
-  LOWBIT_TRY(set, io::SafetensorsSet::open(file));
-  return codec->load(set, "W", stored.shape);
+  return codec->load(PartsInMemory(stored.parts), "W", stored.shape);
 }
 
 }  // namespace detail

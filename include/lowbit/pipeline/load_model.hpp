@@ -13,6 +13,7 @@
 #include "lowbit/io/safetensors_set.hpp"
 #include "lowbit/model/llama.hpp"
 #include "lowbit/model/weights.hpp"
+#include "lowbit/pipeline/basis.hpp"
 #include "lowbit/pipeline/imported_linear.hpp"
 #include "lowbit/pipeline/stored_types.hpp"
 
@@ -36,7 +37,7 @@ inline double projection_bits_per_weight(const io::SafetensorsSet& set, const mo
       const model::ProjectionShape shape = model::shape_of(config, p);
       weights += static_cast<double>(shape.rows) * static_cast<double>(shape.cols);
       const std::string name = model::hf_name(i, p) + ".weight";
-      for (const char* suffix : {"", ".codes", ".scales", ".zeros", ".shared", ".column_order"})
+      for (const char* suffix : {"", ".codes", ".scales", ".zeros", ".shared", ".column_order", ".transform"})
         if (const io::TensorView* tensor = set.find(name + suffix)) bytes += tensor->bytes.size();
     }
   return weights > 0.0 ? 8.0 * static_cast<double>(bytes) / weights : 0.0;
@@ -69,7 +70,7 @@ inline Result<std::unique_ptr<model::Linear>> load_projection(const io::Safetens
                  .tensor = name};
   auto codec = find_codec(shape->type);
   if (!codec) return std::move(codec).error().in_tensor(name);
-  auto linear = (*codec)->load(set, name, *shape);
+  auto linear = load_packed(**codec, PartsInFile(set, name), name, *shape);
   if (!linear) return std::move(linear).error().in_tensor(name);
   return linear;
 }

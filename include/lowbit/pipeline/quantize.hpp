@@ -14,8 +14,9 @@
 #include "lowbit/calib/moments.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/model/llama.hpp"
-#include "lowbit/pipeline/sink.hpp"
+#include "lowbit/pipeline/basis.hpp"
 #include "lowbit/pipeline/resolve_recipe.hpp"
+#include "lowbit/pipeline/sink.hpp"
 #include "lowbit/ptq/recipe_string.hpp"
 
 namespace lowbit::pipeline {
@@ -155,7 +156,7 @@ class LayerwiseQuantizer {
       LOWBIT_CHECK(round_floats(layer, p, name, W, row));
     } else {
       LOWBIT_TRY(codec, find_codec(spec_.storage));
-      auto weights = codec->quantize(spec_, W, moments, executor_);
+      auto weights = quantize_in_basis(*codec, spec_, name, W, moments, executor_);
       if (!weights) return std::move(weights).error().in_tensor(name);
       LOWBIT_CHECK(sink_.packed(name, *codec, *weights));
       row.bits_per_weight = weights->bits_per_weight;

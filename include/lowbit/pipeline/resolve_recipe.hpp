@@ -70,10 +70,11 @@ inline Result<ptq::RecipeSpec> resolve(ptq::RecipeSpec spec) {
                                                           : spec.format + " chooses its own scales"));
   if (!spec.variant.empty() && !codec->knows_variant(spec.variant))
     return fail(spec.variant, "does not apply to " + spec.format);
-  if (spec.rounding == ptq::RoundingKind::hessian && !traits.hessian_rounding)
-    return fail("gptq", "rounds scalar formats only, and " + spec.format + " is none");
   spec.storage = codec->storage_name();
-  spec.group_size = traits.fixed_group != 0 ? traits.fixed_group : spec.group_size.value_or(128);
+  spec.group_size = traits.fixed_group != 0 ? traits.fixed_group : spec.group_size.value_or(traits.default_group);
+  if (*spec.group_size < per_tensor && *spec.group_size % traits.code_columns != 0)
+    return fail("g" + std::to_string(*spec.group_size),
+                "does not apply: " + spec.format + " needs a multiple of " + std::to_string(traits.code_columns));
   spec.rule = spec.rule.value_or(SymmetricRule::gptq);
   if (const auto* entropy = std::get_if<KlEntropy>(&spec.hessian.scale);
       entropy != nullptr && *spec.group_size < entropy->min_size)

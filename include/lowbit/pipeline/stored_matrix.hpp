@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +20,7 @@
 #include "lowbit/quantizer/matrix.hpp"
 #include "lowbit/quantizer/nearest.hpp"
 #include "lowbit/quantizer/uniform.hpp"
+#include "lowbit/transform/record.hpp"
 
 /// How a packed matrix lies in a safetensors file: naming version 1.
 ///
@@ -31,10 +34,12 @@
 ///   NAME.zeros         U8   [rows, zero_row_bytes]   integer zero points, a dense stream per row; asymmetric only
 ///   NAME.shared        F32  [count]                  parameters shared by many groups; two-level scales only
 ///   NAME.column_order  U32  [cols]                   stored column k is column column_order[k] of W; act_order only
+///   NAME.transform     BF16 [count]                  numbers of a change of basis; only for transforms that have some
 ///
 /// and the file's metadata holds "lowbit.version" = "1" and, under the key "lowbit:NAME", a JSON object
-/// {"cols", "group_size" (columns, or "row", or "tensor"), "rows", "type"} whose type is a quantizer's storage_name().
-/// Numbers are little-endian. Every other tensor of the file is a plain float tensor.
+/// {"cols", "group_size" (columns, or "row", or "tensor"), "rows", "type"} whose type is a quantizer's storage_name(), and,
+/// where the matrix is stored in another basis, "transform" {"construction", "kind", "seeds" (decimal strings)}: the fields
+/// of transform::TransformRecord. Numbers are little-endian. Every other tensor of the file is a plain float tensor.
 
 namespace lowbit::pipeline {
 
@@ -49,7 +54,9 @@ struct StoredShape {
   std::string type;  ///< a storage_name()
   std::size_t rows = 0, cols = 0;
   std::size_t group_size = 0;
+  transform::TransformRecord transform{};  ///< the basis; its values lie in the part .transform
 
+  bool transformed() const { return transform.kind != "identity"; }
   std::string to_json() const {
     io::Json json = {{"type", type}, {"rows", rows}, {"cols", cols}};
     if (group_size == per_row)
@@ -58,6 +65,11 @@ struct StoredShape {
       json["group_size"] = "tensor";
     else
       json["group_size"] = group_size;
+    if (transformed()) {
+      io::Json seeds = io::Json::array();
+      for (const std::uint64_t seed : transform.seeds) seeds.push_back(std::to_string(seed));
+      json["transform"] = {{"kind", transform.kind}, {"seeds", seeds}, {"construction", transform.construction}};
+    }
     return json.dump();
   }
 };
@@ -87,6 +99,23 @@ inline Result<StoredShape> parse_stored_shape(std::string_view text) {
       return Error{.code = Errc::out_of_bounds, .message = "group_size must lie between 1 and 2^31"};
     shape.group_size = static_cast<std::size_t>(size);
   }
+  if (const io::Json* basis = io::find_member(json, "transform")) {
+    LOWBIT_TRY(kind, io::get_string(*basis, "kind"));
+    LOWBIT_TRY(construction, io::get_string(*basis, "construction"));
+    shape.transform.kind = std::move(kind);
+    shape.transform.construction = std::move(construction);
+    const io::Json* seeds = io::find_member(*basis, "seeds");
+    if (seeds == nullptr || !seeds->is_array() || seeds->size() > 8)
+      return Error{.code = Errc::malformed, .message = "the seeds of a transform are an array of at most 8"};
+    for (const io::Json& text : *seeds) {
+      std::uint64_t seed = 0;
+      const std::string digits = text.is_string() ? text.get<std::string>() : std::string();
+      const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), seed);
+      if (digits.empty() || failure != std::errc{} || end != digits.data() + digits.size())
+        return Error{.code = Errc::malformed, .message = "a seed is a decimal string of 64 bits"};
+      shape.transform.seeds.push_back(seed);
+    }
+  }
   return shape;
 }
 
@@ -96,6 +125,46 @@ struct StoredPart {
   io::Dtype dtype;
   std::vector<std::uint64_t> shape;
   std::vector<std::uint8_t> bytes;
+};
+
+/// Where the parts of one packed matrix come from: a file, or memory.
+class PartSource {
+ public:
+  struct Part {
+    io::Dtype dtype;
+    std::span<const std::uint64_t> shape;
+    std::span<const std::uint8_t> bytes;
+  };
+  virtual ~PartSource() = default;
+  /// The part NAME + suffix, if there is one.
+  virtual std::optional<Part> find(std::string_view suffix) const = 0;
+};
+
+class PartsInFile final : public PartSource {
+ public:
+  PartsInFile(const io::SafetensorsSet& file, std::string name) : file_(file), name_(std::move(name)) {}
+  std::optional<Part> find(std::string_view suffix) const override {
+    const io::TensorView* tensor = file_.find(name_ + std::string(suffix));
+    if (tensor == nullptr) return std::nullopt;
+    return Part{tensor->dtype, tensor->shape, tensor->bytes};
+  }
+
+ private:
+  const io::SafetensorsSet& file_;
+  std::string name_;
+};
+
+class PartsInMemory final : public PartSource {
+ public:
+  explicit PartsInMemory(std::span<const StoredPart> parts) : parts_(parts) {}
+  std::optional<Part> find(std::string_view suffix) const override {
+    for (const StoredPart& part : parts_)
+      if (part.suffix == suffix) return Part{part.dtype, part.shape, part.bytes};
+    return std::nullopt;
+  }
+
+ private:
+  std::span<const StoredPart> parts_;
 };
 
 namespace detail {
@@ -168,73 +237,98 @@ std::vector<StoredPart> to_parts(const QuantizedMatrix<Q>& matrix) {
   return parts;
 }
 
-/// Reads a packed matrix named `name`. Every size is compared with what the shape implies before anything is allocated.
+namespace detail {
+
+/// The bytes of a part. Errors: missing, malformed (dtype), shape_mismatch, naming the part.
+inline Result<std::span<const std::uint8_t>> part_bytes(const PartSource& source, const std::string& name,
+                                                        const char* suffix, io::Dtype dtype,
+                                                        const std::vector<std::uint64_t>& shape) {
+  const auto part = source.find(suffix);
+  if (!part) return Error{.code = Errc::missing, .message = "a part of a packed matrix is missing", .tensor = name + suffix};
+  if (part->dtype != dtype)
+    return Error{.code = Errc::malformed,
+                 .message = "has dtype " + std::string(io::name(part->dtype)) + " instead of " + std::string(io::name(dtype)),
+                 .tensor = name + suffix};
+  if (!std::ranges::equal(part->shape, shape))
+    return Error{.code = Errc::shape_mismatch, .message = "has another shape than the matrix implies", .tensor = name + suffix};
+  return part->bytes;
+}
+
+/// Copies a part to storage of its size.
+template <class T>
+Result<> copy_part(const PartSource& source, const std::string& name, const char* suffix, io::Dtype dtype,
+                   const std::vector<std::uint64_t>& shape, std::span<T> to) {
+  LOWBIT_TRY(bytes, part_bytes(source, name, suffix, dtype, shape));
+  if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
+  return {};
+}
+
+inline Result<> read_shared(const PartSource& source, const std::string& name, std::span<float> shared) {
+  LOWBIT_CHECK(copy_part(source, name, ".shared", io::Dtype::F32, {shared.size()}, shared));
+  for (std::size_t i = 0; i < shared.size(); ++i)
+    if (!std::isfinite(shared[i]))
+      return Error{.code = Errc::not_finite,
+                   .message = "shared parameters must be finite",
+                   .tensor = name + ".shared",
+                   .column = i,
+                   .value = static_cast<double>(shared[i])};
+  return {};
+}
+
+/// The column order, empty where none is stored. Errors: malformed for anything but a permutation.
+inline Result<std::vector<std::uint32_t>> read_column_order(const PartSource& source, const std::string& name,
+                                                            std::size_t cols) {
+  std::vector<std::uint32_t> order;
+  if (!source.find(".column_order")) return order;
+  LOWBIT_TRY(bytes, part_bytes(source, name, ".column_order", io::Dtype::U32, {cols}));
+  order.resize(cols);
+  if (!bytes.empty()) std::memcpy(order.data(), bytes.data(), bytes.size());
+  std::vector<bool> seen(cols, false);
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (order[k] >= cols || seen[order[k]])
+      return Error{.code = Errc::malformed,
+                   .message = "is no permutation of the columns",
+                   .tensor = name + ".column_order",
+                   .column = k,
+                   .value = static_cast<double>(order[k])};
+    seen[order[k]] = true;
+  }
+  return order;
+}
+
+}  // namespace detail
+
+/// Reads a packed matrix named `name`, in the basis it is stored in. Every size is compared with what the shape implies
+/// before anything is allocated.
 /// Errors: missing, shape_mismatch, malformed (dtype, column order), not_finite (a scale, with row and group).
 template <Quantizer Q>
-Result<QuantizedMatrix<Q>> from_parts(const io::SafetensorsSet& file, const std::string& name, const StoredShape& shape) {
-  const auto part = [&](const char* suffix, io::Dtype dtype,
-                        const std::vector<std::uint64_t>& expected) -> Result<std::span<const std::uint8_t>> {
-    const io::TensorView* tensor = file.find(name + suffix);
-    if (tensor == nullptr)
-      return Error{.code = Errc::missing, .message = "a part of a packed matrix is missing", .tensor = name + suffix};
-    if (tensor->dtype != dtype)
-      return Error{.code = Errc::malformed,
-                   .message = "has dtype " + std::string(io::name(tensor->dtype)) + " instead of " + std::string(io::name(dtype)),
-                   .tensor = name + suffix};
-    if (tensor->shape != expected)
-      return Error{.code = Errc::shape_mismatch, .message = "has another shape than the matrix implies", .tensor = name + suffix};
-    return tensor->bytes;
-  };
+Result<QuantizedMatrix<Q>> from_parts(const PartSource& source, const std::string& name, const StoredShape& shape) {
   Q q{};
   if constexpr (requires { q.group_size = std::size_t{}; }) {
     q.group_size = shape.group_size;
+    if (shape.group_size < per_tensor && shape.group_size % code_columns<Q> != 0)
+      return Error{.code = Errc::malformed,
+                   .message = "groups hold a multiple of " + std::to_string(code_columns<Q>) + " columns",
+                   .tensor = name};
   } else if (q.group_size != shape.group_size) {
     return Error{.code = Errc::malformed, .message = "the type has groups of " + std::to_string(q.group_size), .tensor = name};
   }
   // The codes bound rows and columns by bytes that exist, so the matrix below is no larger than the file.
   const PackedView<Q> implied{.rows = shape.rows, .cols = shape.cols, .quantizer = q};
-  LOWBIT_TRY(codes, part(".codes", io::Dtype::U8, {implied.bands(), implied.row_bytes()}));
+  const std::vector<std::uint64_t> code_shape = {implied.bands(), implied.row_bytes()};
+  LOWBIT_TRY(codes, detail::part_bytes(source, name, ".codes", io::Dtype::U8, code_shape));
   if (shape.cols != 0 && shape.rows != 0 && codes.empty())
     return Error{.code = Errc::shape_mismatch, .message = "holds no codes", .tensor = name};
 
   QuantizedMatrix<Q> matrix(shape.rows, shape.cols, q);
-  LOWBIT_TRY(scales, part(".scales", detail::StoredScalar<typename Q::stored_type>::dtype, detail::scales_shape(matrix)));
-  const auto copy = [](std::span<const std::uint8_t> from, auto to) {
-    if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
-  };
-  copy(codes, matrix.codes());
-  copy(scales, matrix.params());
-  if constexpr (Q::zero_bits != 0) {
-    LOWBIT_TRY(zeros, part(".zeros", io::Dtype::U8, detail::zeros_shape(matrix)));
-    copy(zeros, matrix.zeros());
-  }
-  if constexpr (SharedScales<Q>) {
-    LOWBIT_TRY(shared, part(".shared", io::Dtype::F32, {matrix.shared().size()}));
-    copy(shared, matrix.shared());
-    for (std::size_t i = 0; i < matrix.shared().size(); ++i)
-      if (!std::isfinite(matrix.shared()[i]))
-        return Error{.code = Errc::not_finite,
-                     .message = "shared parameters must be finite",
-                     .tensor = name + ".shared",
-                     .column = i,
-                     .value = static_cast<double>(matrix.shared()[i])};
-  }
-  if (file.find(name + ".column_order") != nullptr) {
-    LOWBIT_TRY(bytes, part(".column_order", io::Dtype::U32, {shape.cols}));
-    std::vector<std::uint32_t> order(shape.cols);
-    copy(bytes, std::span(order));
-    std::vector<bool> seen(shape.cols, false);
-    for (std::size_t k = 0; k < order.size(); ++k) {
-      if (order[k] >= shape.cols || seen[order[k]])
-        return Error{.code = Errc::malformed,
-                     .message = "is no permutation of the columns",
-                     .tensor = name + ".column_order",
-                     .column = k,
-                     .value = static_cast<double>(order[k])};
-      seen[order[k]] = true;
-    }
-    matrix.set_column_order(std::move(order));
-  }
+  LOWBIT_CHECK(detail::copy_part(source, name, ".codes", io::Dtype::U8, code_shape, matrix.codes()));
+  LOWBIT_CHECK(detail::copy_part(source, name, ".scales", detail::StoredScalar<typename Q::stored_type>::dtype,
+                                 detail::scales_shape(matrix), matrix.params()));
+  if constexpr (Q::zero_bits != 0)
+    LOWBIT_CHECK(detail::copy_part(source, name, ".zeros", io::Dtype::U8, detail::zeros_shape(matrix), matrix.zeros()));
+  if constexpr (SharedScales<Q>) LOWBIT_CHECK(detail::read_shared(source, name, matrix.shared()));
+  LOWBIT_TRY(order, detail::read_column_order(source, name, shape.cols));
+  matrix.set_column_order(std::move(order));
   const Groups groups = matrix.groups();
   for (std::size_t r = 0; r < (groups.shared_by_rows() ? groups.total() : shape.rows); ++r)
     for (std::size_t g = 0; g < groups.per_row_count(); ++g)

@@ -14,11 +14,16 @@
 #include "lowbit/ptq/hessian.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 
-/// Recipes as text, for tools:  ROUNDING[:FORMAT[:MODIFIER…]]
+/// Recipes as text, for tools:  [TRANSFORM+…]ROUNDING:FORMAT[:PARAMETER…][:MODIFIER…]
 ///
-///   ROUNDING   rtn, gptq; or f32, fp16, bf16 alone: linear layers are stored as floats
-///   FORMAT     the name of a format: int2 … int8, nf4, e2m1, ternary, …, or of a block type: mxfp4, nvfp4, q4_k, …; which
-///              ones there are is known to the closed list of stored types (pipeline/stored_types.hpp)
+///   TRANSFORM  a change of basis before rounding, undone at run time: rht (randomized Hadamard on both sides), kron
+///              (Kronecker-factored random orthogonals on both sides), rht_in, kron_in (inputs alone), rescale (QuIP's
+///              diagonal); applied from left to right
+///   ROUNDING   rtn, gptq, ldlq (gptq with all scales taken from the original weights, columns in natural order: LDLQ on
+///              the reversed columns); or f32, fp16, bf16 alone: linear layers are stored as floats
+///   FORMAT     the name of a format: int2 … int8, nf4, e2m1, ternary, e8p, …, or of a block type: mxfp4, nvfp4, q4_k, …;
+///              which ones there are is known to the closed list of stored types (pipeline/stored_types.hpp)
+///   PARAMETER  a letter and a number that belong to the format's name: pvq:d16:k27 is pvq_d16_k27
 ///   MODIFIERS  g32, g128, … any size; grow (one group per row); gtensor
 ///              sym, asym (integer zero point), asymreal (real zero point)
 ///              s1 full range, s2 GPTQ's rule, s3 narrow, s4 signed maximum (symmetric scale rules)
@@ -28,8 +33,15 @@
 ///              (percentile), kl (entropy, large groups), hqq (half-quadratic, asymreal), ggml (least squares as in GGUF)
 ///              floor, even, ceil, rceil (MX scales); six, four, four_over_six (nvfp4); optimal, absmean, absmedian, twn
 ///              (ternary)
-///              act_order, static_groups, damp0.01, block128, cd3 (coordinate-descent sweeps), zero_dead (gptq)
-///              parallel (gptq: all layers of a block see the same inputs, instead of one after another)
+///              act_order, static_groups (gptq), damp0.01, block128, cd3 (coordinate-descent sweeps), zero_dead (gptq, ldlq)
+///              parallel (gptq, ldlq: all layers of a block see the same inputs, instead of one after another)
+///              seed7 (of the transform)
+///
+/// Published systems have names of their own:
+///   quip:int2  is  rescale+kron+ldlq:half_offset2:gtensor:lp2     (Chee et al., arXiv:2307.13304; int3 and int4 too)
+///   quip#:2    is  rht+ldlq:e8p:gtensor:cd10                      (Tseng et al., arXiv:2402.04396; 3 and 4 too)
+///   qtip:2     is  rht+ldlq:trellis:k2:l16:gtensor                (Tseng et al., arXiv:2406.11235; 1 … 4)
+/// with the same PARAMETERs and MODIFIERs after them.
 ///
 /// Example: gptq:int4:g128:asym:act_order:cd2. Modifiers stand in any order, each kind once. Whether a modifier means
 /// anything to the format is for pipeline::resolve to say.
@@ -41,7 +53,9 @@ enum class RoundingKind : std::uint8_t { none, nearest, hessian };
 /// A recipe as data: which stored type, and every tunable of the policies.
 struct RecipeSpec {
   RoundingKind rounding = RoundingKind::nearest;
-  std::string format;                     ///< as written; "f32", "f16", "bf16" when rounding is none
+  std::string transform;                  ///< kinds joined by '+' (transform/record.hpp), or empty
+  std::uint64_t seed = 0;                 ///< of the transform
+  std::string format;                     ///< with its parameters; "f32", "f16", "bf16" when rounding is none
   std::string zero_point;                 ///< "sym", "asym", "asymreal", or empty where nothing was said
   std::string scale_storage;              ///< "f16", …, or empty
   std::optional<std::size_t> group_size;
@@ -110,6 +124,37 @@ inline std::string_view bad_scale_search(const ScaleSearch& search) {
 
 }  // namespace detail
 
+namespace detail {
+
+/// The names of published systems, spelled out: ROUNDING:FORMAT and the modifiers that a recipe may override.
+struct Preset {
+  std::string_view name;    ///< ROUNDING:FORMAT as written
+  std::string_view rounding, format;
+  std::string_view group;   ///< "gtensor"
+  std::string_view search;  ///< or empty
+  int cd_sweeps;
+};
+inline constexpr Preset presets[] = {
+    {"quip:int2", "rescale+kron+ldlq", "half_offset2", "gtensor", "lp2", 0},
+    {"quip:int3", "rescale+kron+ldlq", "half_offset3", "gtensor", "lp2", 0},
+    {"quip:int4", "rescale+kron+ldlq", "half_offset4", "gtensor", "lp2", 0},
+    {"quip#:2", "rht+ldlq", "e8p", "gtensor", "", 10},
+    {"quip#:3", "rht+ldlq", "e8p3", "gtensor", "", 10},
+    {"quip#:4", "rht+ldlq", "e8p4", "gtensor", "", 10},
+    {"qtip:1", "rht+ldlq", "trellis_k1", "gtensor", "", 0},
+    {"qtip:2", "rht+ldlq", "trellis_k2", "gtensor", "", 0},
+    {"qtip:3", "rht+ldlq", "trellis_k3", "gtensor", "", 0},
+    {"qtip:4", "rht+ldlq", "trellis_k4", "gtensor", "", 0},
+};
+
+/// A letter and digits: part of a format's name.
+inline bool is_parameter(std::string_view word) {
+  return word.size() >= 2 && std::string_view("bdklv").find(word[0]) != std::string_view::npos &&
+         parse_number<std::size_t>(word.substr(1)).has_value();
+}
+
+}  // namespace detail
+
 /// Errors: invalid_argument, naming the word that means nothing and what could stand there.
 inline Result<RecipeSpec> parse_recipe(std::string_view text) {
   const auto fail = [&](std::string_view word, std::string_view why) {
@@ -125,16 +170,42 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     spec.format = spec.storage = words[0] == "fp16" ? "f16" : std::string(words[0]);
     return spec;
   }
-  if (words[0] == "gptq")
+  std::string_view rounding = words[0], format = words.size() > 1 ? words[1] : std::string_view();
+  for (const detail::Preset& preset : detail::presets)
+    if (words.size() > 1 && std::string(words[0]) + ":" + std::string(words[1]) == preset.name) {
+      rounding = preset.rounding;
+      format = preset.format;
+      spec.group_size = per_tensor;
+      spec.hessian.cd_sweeps = preset.cd_sweeps;
+      if (const auto search = detail::parse_scale_search(preset.search)) {
+        spec.hessian.scale = *search;
+        spec.scale_search = preset.search;
+      }
+    }
+  if (words[0] == "quip" || words[0] == "quip#" || words[0] == "qtip")
+    if (rounding == words[0]) return fail(text, "is no published system; choose quip:int2 … int4, quip#:2 … 4, qtip:1 … 4");
+  if (const std::size_t plus = rounding.rfind('+'); plus != std::string_view::npos) {
+    spec.transform = rounding.substr(0, plus);
+    for (const std::string_view kind : detail::split(spec.transform, '+'))
+      if (kind != "rht" && kind != "kron" && kind != "rht_in" && kind != "kron_in" && kind != "rescale")
+        return fail(kind, "is no transform; choose rht, kron, rht_in, kron_in, rescale");
+    rounding.remove_prefix(plus + 1);
+  }
+  if (rounding == "gptq" || rounding == "ldlq")
     spec.rounding = RoundingKind::hessian;
-  else if (words[0] != "rtn")
-    return fail(words[0], "is no rounding; choose rtn, gptq, or one of f32, fp16, bf16");
-  if (words.size() < 2) return fail(words[0], "needs a format, as in " + std::string(words[0]) + ":int4");
-  spec.format = words[1];
+  else if (rounding != "rtn")
+    return fail(rounding, "is no rounding; choose rtn, gptq, ldlq, or one of f32, fp16, bf16");
+  const bool ldlq = rounding == "ldlq";
+  spec.hessian.static_groups = ldlq;
+  if (format.empty() && words.size() < 2)
+    return fail(words[0], "needs a format, as in " + std::string(words[0]) + ":int4");
+  spec.format = format;
   if (spec.format.empty()) return fail(spec.format, "is no format");
+  std::size_t next = 2;
+  for (; next < words.size() && detail::is_parameter(words[next]); ++next) spec.format += "_" + std::string(words[next]);
 
   std::vector<std::string_view> kinds;
-  for (std::size_t i = 2; i < words.size(); ++i) {
+  for (std::size_t i = next; i < words.size(); ++i) {
     const std::string_view word = words[i];
     std::string_view kind;
     const auto group = detail::number_after<std::size_t>(word, "g");
@@ -142,6 +213,7 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     const auto block = detail::number_after<std::size_t>(word, "block");
     const auto sweeps = detail::number_after<int>(word, "cd");
     const auto scale = detail::parse_scale_search(word);
+    const auto seed = detail::number_after<std::uint64_t>(word, "seed");
     if (group || word == "grow" || word == "gtensor") {
       kind = "group size";
       if (group && (*group == 0 || *group >= per_tensor)) return fail(word, "must be at least g1");
@@ -152,6 +224,10 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     } else if (word == "s1" || word == "s2" || word == "s3" || word == "s4") {
       kind = "symmetric rule";
       spec.rule = static_cast<SymmetricRule>(word[1] - '1');
+    } else if (seed) {
+      kind = "seed";
+      if (spec.transform.empty()) return fail(word, "needs a transform");
+      spec.seed = *seed;
     } else if (word.starts_with("scale_") && word.size() > 6) {
       kind = "scale storage";
       spec.scale_storage = word.substr(6);
@@ -165,7 +241,9 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
       spec.hessian.scale = *scale;
     } else if (word == "act_order" || word == "static_groups" || damp || block || sweeps || word == "zero_dead" ||
                word == "parallel") {
-      if (spec.rounding != RoundingKind::hessian) return fail(word, "needs gptq");
+      if (spec.rounding != RoundingKind::hessian) return fail(word, "needs gptq or ldlq");
+      if (ldlq && (word == "act_order" || word == "static_groups"))
+        return fail(word, "does not apply: ldlq takes its scales from the original weights, in natural order");
       kind = damp ? "damping" : block ? "block size" : sweeps ? "sweeps" : word;
       if (word == "act_order") spec.hessian.act_order = true;
       if (word == "static_groups") spec.hessian.static_groups = true;
@@ -187,7 +265,7 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
       return fail(word, "is no modifier; choose from gN grow gtensor, sym asym asymreal, s1 s2 s3 s4, scale_f16 "
                         "scale_bf16 scale_f32 …, lpP hlpP golden hgolden hfull pctP kl hqq ggml, "
                         "floor even ceil rceil six four four_over_six optimal absmean absmedian twn, "
-                        "act_order static_groups dampX blockN cdN zero_dead parallel");
+                        "act_order static_groups dampX blockN cdN zero_dead parallel seedN");
     }
     if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
       return fail(word, "says the " + std::string(kind) + " a second time");
