@@ -23,14 +23,16 @@ namespace lowbit {
 
 /// Pyramid vector quantization of blocks of D weights: ŵ = s · g_j · y/‖y‖ with Σ|y_i| = K, one code per block.
 ///
-///   s     root mean square of the group, rounded to its storage type; a group whose scale is zero decodes to zeros
+///   s     root mean square of the group, or ‖w‖/√D where it is shorter than a block, rounded to its storage type; a
+///         group whose scale is zero decodes to zeros
 ///   g_j   `Gains` lengths in units of s, floats shared by the matrix: the least-error quantizer for the lengths of blocks
 ///         of isotropic rows of the group's length (format/beta_gain.hpp), or, with `learn_gains`, for the lengths measured
 ///         in the matrix. A quantizer that no matrix has given lengths takes those of long rows
 ///   y     of largest cosine with the block, exact; g_j nearest to ⟨w, y⟩/(s·‖y‖). Together the nearest of all points
 ///
 /// Meant for weights after a random rotation, where blocks have the law of isotropic ones. Zero blocks are exact zeros. A
-/// last block that the row does not fill is padded with zeros.
+/// last block that the group does not fill is padded with zeros; lengths are not meant for it, so it errs more the less of it
+/// is filled.
 ///
 /// Bits per weight: ⌈log2(N(D, K)·Gains + 1)⌉/D + (scale bits)/g + 32·Gains/numel.
 /// Source: "Pyramid Vector Quantization for LLMs", arXiv:2410.16926. Ours stores the root mean square instead of the norm,
@@ -80,7 +82,7 @@ struct PvqScaled : detail::GroupSize<GroupSize> {
   params_type fit(std::span<const float> group) const noexcept {
     double sum = 0.0;
     for (const float x : group) sum += static_cast<double>(x) * static_cast<double>(x);
-    const double mean = group.empty() ? 0.0 : sum / static_cast<double>(group.size());
+    const double mean = sum / static_cast<double>(std::max(group.size(), D));
     const float stored = static_cast<float>(Scale(static_cast<float>(std::sqrt(mean))));
     return {stored < 2.94e-39f ? 0.0f : stored};
   }
