@@ -33,5 +33,6 @@
 #include "lowbit/format/real_bias_minifloat.hpp"
 #include "lowbit/format/sign_planes.hpp"
 #include "lowbit/format/ternary.hpp"
+#include "lowbit/format/trit_planes.hpp"
 #include "lowbit/format/ue4m3.hpp"
 #include "lowbit/format/ue5m3.hpp"

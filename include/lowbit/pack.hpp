@@ -6,7 +6,7 @@
 ///
 /// Layouts are byte for byte those of files: Dense and WordPadded are streams, HighNibbleFirst and SignedBytes their
 /// relatives, SplitFields and SplitNibbles put codes that are far apart into one byte, BitPlanes puts one bit of many codes
-/// side by side, Trits5 and GgufTQ1_0 count in base 3, and Joined keeps parts of a code in several places (gguf.hpp).
+/// side by side, Trits5, TritPairs and GgufTQ1_0 count in base 3, and Joined keeps parts of a code in several places (gguf.hpp).
 /// `pack<Isa>` and `unpack<Isa>` do the work with one instruction set; all give the same bytes.
 
 #include "lowbit/pack/bit_planes.hpp"
@@ -19,5 +19,6 @@
 #include "lowbit/pack/signed_bytes.hpp"
 #include "lowbit/pack/split_fields.hpp"
 #include "lowbit/pack/split_nibbles.hpp"
+#include "lowbit/pack/trit_pairs.hpp"
 #include "lowbit/pack/trits5.hpp"
 #include "lowbit/pack/word_padded.hpp"

@@ -33,5 +33,6 @@
 #include "lowbit/quantizer/scale_search.hpp"
 #include "lowbit/quantizer/scaled.hpp"
 #include "lowbit/quantizer/ternary.hpp"
+#include "lowbit/quantizer/trit_planes.hpp"
 #include "lowbit/quantizer/twin_log.hpp"
 #include "lowbit/quantizer/uniform.hpp"

@@ -12,6 +12,7 @@
 #include "lowbit/format/binary.hpp"
 #include "lowbit/format/dint.hpp"
 #include "lowbit/format/half_offset.hpp"
+#include "lowbit/format/mx_int8.hpp"
 #include "lowbit/format/nested_code.hpp"
 #include "lowbit/format/ternary.hpp"
 
@@ -173,4 +174,27 @@ TEST_CASE("nested_code: the highest bits, rounded half up and clamped", "[format
       }
   CHECK(wrong == 0);
   static_assert(nested_code(255, 8, 2) == 3 && nested_code(32, 8, 2) == 1 && nested_code(31, 8, 2) == 0);
+}
+
+TEST_CASE("MxInt8: every code is q/64, ties go to even q, and −2 decodes but is never given", "[format][int]") {
+  const MxInt8 f;
+  for (int c = 0; c < 256; ++c) {
+    const auto code = static_cast<std::uint8_t>(c);
+    CHECK(f.decode(code) == static_cast<float>(c - 128) / 64.0f);
+    CHECK(MxInt8::levels[code] == f.decode(code));
+    CHECK(f.encode(f.decode(code)) == (c == 0 ? 1 : code));
+  }
+  std::size_t wrong = 0;
+  for (int half = -300; half <= 300; ++half) {  // halves of a step, and the floats about them
+    const float x = static_cast<float>(half) / 128.0f;
+    const int even = half % 2 == 0 ? half / 2 : (half - 1) / 2 % 2 == 0 ? (half - 1) / 2 : (half + 1) / 2;
+    const auto clamped = [](int q) { return static_cast<std::uint8_t>(std::min(std::max(q, -127), 127) + 128); };
+    wrong += f.encode(x) == clamped(even) ? 0 : 1;
+    if (half % 2 == 0) continue;
+    wrong += f.encode(std::nextafter(x, INFINITY)) == clamped((half + 1) / 2) ? 0 : 1;
+    wrong += f.encode(std::nextafter(x, -INFINITY)) == clamped((half - 1) / 2) ? 0 : 1;
+  }
+  CHECK(wrong == 0);
+  CHECK(f.encode(std::numeric_limits<float>::max()) == 255);
+  CHECK(f.encode(-std::numeric_limits<float>::max()) == 1);
 }
