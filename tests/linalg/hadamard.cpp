@@ -18,7 +18,7 @@ using linalg::KroneckerRotation;
 using linalg::RandomizedHadamard;
 
 template <class M = MatrixD>
-M gaussian(Index rows, Index cols, std::uint64_t seed) {
+M normal_rows(Index rows, Index cols, std::uint64_t seed) {
   Rng rng(seed, 7);
   M A(rows, cols);
   for (Index i = 0; i < A.size(); ++i) A.data()[i] = static_cast<typename M::Scalar>(rng.normal());
@@ -50,7 +50,7 @@ double orthogonality_error(const R& rotation) {
 /// The largest relative |Rᵀ·R·x − x| and ||R·x| − |x|| over Gaussian x: a wrong R has (RᵀR − I)x ≠ 0 with probability 1.
 template <class M, class R>
 double isometry_error(const R& rotation, Index vectors, std::uint64_t seed) {
-  const M X = gaussian<M>(vectors, rotation.size(), seed);
+  const M X = normal_rows<M>(vectors, rotation.size(), seed);
   M Y = X;
   rotation.rotate(Y);
   double worst = 0.0;
@@ -223,7 +223,7 @@ TEMPLATE_TEST_CASE("rotation: rotate_back is the transpose, and a row has the sa
   for (const Index n : {1, 2, 7, 12, 50, 64, 97, 240, 263, 577, 1024, 1542}) {
     CAPTURE(n);
     const TestType R(n, 21, 1);
-    const MatrixD x = gaussian(1, n, 1), y = gaussian(1, n, 2);
+    const MatrixD x = normal_rows(1, n, 1), y = normal_rows(1, n, 2);
     MatrixD Rx = x, Ry = y;
     R.rotate(Rx);
     R.rotate_back(Ry);
@@ -231,7 +231,7 @@ TEMPLATE_TEST_CASE("rotation: rotate_back is the transpose, and a row has the sa
     CHECK(isometry_error<MatrixD>(R, 2, 4) < 1e-13);
     CHECK(isometry_error<Matrix>(R, 2, 4) < 1e-6);
 
-    const Matrix X = gaussian<Matrix>(5, n, 3);
+    const Matrix X = normal_rows<Matrix>(5, n, 3);
     Matrix all = X, wide = Matrix::Zero(5, n + 3);
     R.rotate(all);
     Matrix alone = X.row(3);
@@ -254,7 +254,7 @@ TEMPLATE_TEST_CASE("rotation: rotate_back is the transpose, and a row has the sa
 
 TEST_CASE("rotation: NaN, infinity and zero rows stay in their rows", "[linalg][hadamard]") {
   for (const Index n : {12, 67, 64, 26}) {
-    Matrix X = gaussian<Matrix>(4, n, 5);
+    Matrix X = normal_rows<Matrix>(4, n, 5);
     X.row(0).setZero();
     X(1, 3) = std::numeric_limits<float>::quiet_NaN();
     X(2, 5) = std::numeric_limits<float>::infinity();

@@ -20,7 +20,7 @@ using QuipBasis = Compose<DiagonalRescale, KroneckerOrthogonal>;
 using QuipSharpBasis = Compose<DiagonalRescale, RandomHadamard>;
 
 template <class R>
-auto run(const R& recipe, const Problem& problem) {
+auto layer_of(const R& recipe, const Problem& problem) {
   return recipe.run(problem.W, problem.H).value();
 }
 
@@ -30,7 +30,7 @@ TEMPLATE_TEST_CASE("recipe: under a two-sided transform the layer answers in the
     CAPTURE(out, in);
     const Matrix X = correlated_inputs(2 * in + 8, in, true, 4);
     const Problem problem{gaussian(out, in, 5), moments_of(X)};
-    const auto layer = run(Recipe<Grid<4, 16>, HessianRounding, TestType>{}, problem);
+    const auto layer = layer_of(Recipe<Grid<4, 16>, HessianRounding, TestType>{}, problem);
     const MatrixD W = layer.dequantized();
     const Matrix got = layer.product(X);
     const MatrixD want = X.cast<double>() * W.transpose();
@@ -50,7 +50,7 @@ TEST_CASE("recipe: two bits on the outlier test bed, rotated Hessian rounding is
     const Problem problem = tb_outliers(seed);
     using Q = Grid<2>;
     const auto error = [&](const auto& recipe) {
-      return proxy(problem.W, run(recipe, problem).dequantized(), problem.H.mean());
+      return proxy(problem.W, layer_of(recipe, problem).dequantized(), problem.H.mean());
     };
     nearest += error(Recipe<Q, NearestRounding>{});
     aware += error(Recipe<Q, HessianRounding>{});
@@ -73,7 +73,7 @@ TEST_CASE("recipe: two bits on the outlier test bed, rotated Hessian rounding is
 
 TEST_CASE("recipe: the bits of a transform are counted", "[ptq][recipe]") {
   const Problem problem = small_problem(8, 64, 3);
-  const auto bits = [&](const auto& recipe) { return run(recipe, problem).bits_per_weight(); };
+  const auto bits = [&](const auto& recipe) { return layer_of(recipe, problem).bits_per_weight(); };
   const double plain = bits(Recipe<Grid<4>, NearestRounding>{});
   CHECK(bits(Recipe<Grid<4>, NearestRounding, RandomHadamard>{}) == plain + 64.0 / 512.0);
   CHECK(bits(Recipe<Grid<4>, NearestRounding, QuipBasis>{}) == plain + (64.0 + 16.0 * 64.0) / 512.0);
@@ -81,7 +81,7 @@ TEST_CASE("recipe: the bits of a transform are counted", "[ptq][recipe]") {
 
 TEST_CASE("recipe: without tokens transforms still fold, and rounding is to nearest", "[ptq][recipe]") {
   const Problem blind{gaussian(6, 32, 1), calib::Moments()};
-  const auto layer = run(Recipe<Grid<8>, HessianRounding, QuipSharpBasis>{}, blind);
+  const auto layer = layer_of(Recipe<Grid<8>, HessianRounding, QuipSharpBasis>{}, blind);
   CHECK_FALSE(layer.report.fallback.empty());
   CHECK((layer.dequantized() - blind.W.cast<double>()).cwiseAbs().maxCoeff() < 0.05);
 }
@@ -90,7 +90,7 @@ TEST_CASE("recipe: a transform's layer has the same bytes for any number of thre
   const Problem problem = small_problem(50, 60, 3);
   const Recipe<Grid<3, 20>, HessianRounding, QuipSharpBasis> recipe{.transform = {.second = {.seed = 9}}};
   Executor three(3);
-  const auto a = run(recipe, problem);
+  const auto a = layer_of(recipe, problem);
   const auto b = recipe.run(problem.W, problem.H, three).value();
   CHECK(same_bytes(a.weights, b.weights));
   CHECK(a.transform.record() == b.transform.record());

@@ -119,7 +119,7 @@ class Hadamard {
     if (plan_ == HadamardPlan::windows) {
       const std::size_t offset = n_ - fast_;
       window(x + (back ? offset : 0), norm);
-      for (std::size_t i = 0; i < n_; ++i) x[i] *= static_cast<T>(signs_.data()[i]);
+      Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>>(x, size()) *= signs_.array().template cast<T>();
       window(x + (back ? 0 : offset), norm);
       return;
     }
@@ -130,13 +130,13 @@ class Hadamard {
       axis_->multiply_slow(x, scratch, scratch + n_, fast_, back);
       from = scratch;
     }
-    for (std::size_t i = 0; i < n_; ++i) x[i] = from[i] * norm;
+    if (norm != T{1} || from != x) detail::scale_row(from, norm, x, n_);
   }
 
   template <class T>
   void window(T* x, T norm) const {
     walsh_hadamard(x, fast_);
-    for (std::size_t i = 0; i < fast_; ++i) x[i] *= norm;
+    detail::scale_row(x, norm, x, fast_);
   }
 
   std::size_t n_ = 0, fast_ = 1;  // fast_: the power of two on the fast axis, or a window

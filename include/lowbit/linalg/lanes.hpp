@@ -105,5 +105,16 @@ LOWBIT_ALWAYS_INLINE typename LanesOf<T>::type butterfly_lanes(typename LanesOf<
 
 #endif
 
+/// y[i] = x[i]·factor. x may be y.
+template <class T>
+void scale_row(const T* x, T factor, T* y, std::size_t n) noexcept {
+  std::size_t i = 0;
+#if LOWBIT_LINALG_LANES
+  constexpr std::size_t lanes = LanesOf<T>::count;
+  for (; i + lanes <= n; i += lanes) store_lanes(y + i, load_lanes(x + i) * factor);
+#endif
+  for (; i < n; ++i) y[i] = x[i] * factor;
+}
+
 }  // namespace LOWBIT_ISA_NAMESPACE
 }  // namespace lowbit::linalg::detail
