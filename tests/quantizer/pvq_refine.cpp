@@ -103,7 +103,7 @@ TEST_CASE("pvq::refine: the loss never rises, the pulses stay, and ρ is yᵀHw 
     after_all += after;
   }
   CHECK(wrong == 0);
-  CHECK(after_all < 0.5 * before_all);
+  CHECK(after_all < 0.16 * before_all);
 }
 
 TEST_CASE("pvq::refine: with H = I nothing is better than the nearest direction", "[quantizer][pvq]") {
@@ -125,7 +125,7 @@ TEST_CASE("pvq::refine: with H = I nothing is better than the nearest direction"
   CHECK(moved == 0);
 }
 
-TEST_CASE("pvq::refine: it ends within a third of the way from the least loss of all vectors", "[quantizer][pvq]") {
+TEST_CASE("pvq::refine: it goes 49 fiftieths of the way to the least loss of all vectors", "[quantizer][pvq]") {
   // No bound is known for single moves; the share is measured, with a margin.
   constexpr std::size_t D = 4;
   double before = 0.0, after = 0.0, least_of_all = 0.0;
@@ -157,7 +157,7 @@ TEST_CASE("pvq::refine: it ends within a third of the way from the least loss of
   }
   INFO(before << " " << after << " " << least_of_all);
   CHECK(wrong == 0);
-  CHECK(after - least_of_all <= (before - least_of_all) / 3.0);
+  CHECK(after - least_of_all <= (before - least_of_all) / 50.0);
 }
 
 TEST_CASE("pvq_refine: the loss of the stored point never rises, and falls a lot on correlated inputs",
@@ -187,7 +187,7 @@ TEST_CASE("pvq_refine: the loss of the stored point never rises, and falls a lot
   }
   INFO(before << " -> " << after);
   CHECK(wrong == 0);
-  CHECK(after < 0.5 * before);
+  CHECK(after < 0.04 * before);
   const auto w = normals<D>(1);
   const std::vector<double> zero(D * D, 0.0);
   CHECK(pvq_refine(q, std::span<const float, D>(w), zero.data(), D, p, q.quantize(w, p)) == q.quantize(w, p));
