@@ -216,6 +216,9 @@ TEST_CASE("ClosedForm: within 4 % of the best clip for 4 to 8 bits, and within 8
     return sum;
   };
   const auto g = gauss(), l = laplace();
+  // Where the last point lies on the clip the best clips are 1.06 σ and 1.81 σ: not a use of the constants.
+  CHECK(error(g, 1.71, 2, false) == test::Approx(1.66 * error(g, 1.06, 2, false)).epsilon(0.02));
+  CHECK(error(g, 2.15, 3, false) == test::Approx(1.13 * error(g, 1.81, 3, false)).epsilon(0.02));
   for (int bits = 2; bits <= 8; ++bits)
     for (const bool half : {false, true}) {
       if (!half && bits < 4) continue;

@@ -45,6 +45,20 @@ TEST_CASE("TernaryScaled: absmean leaves 31 % of Gaussian weights zero, absmedia
   }
 }
 
+TEST_CASE("TernaryScaled: the threshold 0.77·mean|w| with a least-squares scale loses 0.1901 of Gaussian weights",
+          "[quantizer][ternary][published]") {
+  const auto w = test::gaussian_weights();
+  TernaryScaled<float, per_tensor> q;
+  q.rule = TernaryRule::threshold;
+  const auto lost = [&](float threshold) {
+    q.threshold = threshold;
+    return test::distortion(q, w).nmse;
+  };
+  CHECK(lost(0.77f) == test::Approx(0.1901).epsilon(0.02));
+  CHECK(lost(0.77f) < lost(0.7f));
+  CHECK(lost(0.77f) < lost(0.85f));
+}
+
 TEST_CASE("TernaryScaled: the least-squares scale never errs more, and the optimal rule never more than any",
           "[quantizer][ternary]") {
   Rng rng(31);
