@@ -60,7 +60,7 @@ TEST_CASE("TwinLog: rounding is monotone on either sign", "[quantizer][twin_log]
 
 TEST_CASE("TwinLog: beats int4 on Laplacian weights in groups of 1024", "[quantizer][twin_log]") {
   auto w = test::laplacian_weights();
-  w.resize(1 << 15);
+  w.resize(1 << 16);
   CHECK(test::distortion(TwinLog<4>{}, w).nmse <
         test::distortion(test::uniform<Int4, ZeroPoint::none, 1024>(), w).nmse);
 }
@@ -68,8 +68,8 @@ TEST_CASE("TwinLog: beats int4 on Laplacian weights in groups of 1024", "[quanti
 TEST_CASE("TwinLog: with both ends searched it errs less than published, with integer zeros a twentieth more",
           "[quantizer][twin_log][published]") {
   auto g = test::gaussian_weights(), l = test::laplacian_weights();
-  g.resize(1 << 15);
-  l.resize(1 << 15);
+  g.resize(1 << 16);
+  l.resize(1 << 16);
   CHECK(test::distortion(TwinLog<4>{}, g).nmse < 0.0134);
   CHECK(test::distortion(TwinLog<4>{}, l).nmse < 0.0180);
   TwinLog<4> rounded;
