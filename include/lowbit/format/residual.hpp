@@ -48,7 +48,8 @@ struct Residual {
   static_assert(low_bits + high_bits <= 64, "The code of a sum takes at most 64 bits.");
 
   static constexpr std::size_t dim = A::dim;
-  static constexpr std::size_t cardinality = B::cardinality << low_bits;  ///< 0 stands for 2^64
+  /// The product of both; the largest number for 2^64.
+  static constexpr std::size_t cardinality = low_bits + high_bits == 64 ? ~std::size_t{0} : B::cardinality << low_bits;
   using code_type = std::conditional_t<
       (low_bits + high_bits <= 16), std::conditional_t<(low_bits + high_bits <= 8), std::uint8_t, std::uint16_t>,
       std::conditional_t<(low_bits + high_bits <= 32), std::uint32_t, std::uint64_t>>;
