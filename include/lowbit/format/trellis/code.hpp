@@ -11,7 +11,7 @@ namespace lowbit::trellis {
 
 /// What a state of a trellis means: dim real numbers for every state of up to max_state_bits bits, computed or looked up.
 ///
-///   rms   root mean square of a value over all 2^16 states; weights are brought to about 0.9 of it before they are coded
+///   rms   root mean square of a value over all 2^16 states; what weights are scaled by (TrellisTile::data_rms)
 ///   name  as the literature calls the code
 ///
 /// `values(Isa, states, y)` gives the points of eight (AVX2) or sixteen (AVX-512) states, each in a 32-bit lane and below

@@ -89,31 +89,40 @@ struct Step {
   }
 
  private:
+  /// The definition, in runs that compilers may turn into vector code of their own.
   template <bool Weighted>
   cost_type run(isa::scalar, const cost_type* now, cost_type* next, std::uint8_t* decisions) const noexcept {
-    std::memset(decisions, 0, decision_bytes);
     cost_type least = Metric::unreachable;
-    for (std::size_t g = 0; g < groups; ++g) {
-      std::uint8_t* const at = decisions + g / chunk * chunk_bytes + g % chunk / 8;
-      std::array<cost_type, candidates> cost;
-      for (std::size_t k = 0; k < candidates; ++k) {
-        const std::size_t p = k * groups + g;
-        cost_type error{};
-        for (std::size_t v = 0; v < V; ++v) {
-          cost_type d = Metric::distance(x[v], points[place(p, v)]);
-          if constexpr (Weighted) d = Metric::weighted(d, weight[v]);
-          error = v == 0 ? d : Metric::add(error, d);
-        }
-        cost[k] = Metric::add(now[p >> Shift], error);
-      }
+    cost_type cost[candidates][run_size];
+    for (std::size_t g = 0; g < groups; g += run_size) {
+      const sample_type* from = points + g * candidates * V;
+      for (std::size_t k = 0; k < candidates; ++k)
+        for (std::size_t v = 0; v < V; ++v, from += run_size)
+          for (std::size_t i = 0; i < run_size; ++i) {
+            cost_type d = Metric::distance(x[v], from[i]);
+            if constexpr (Weighted) d = Metric::weighted(d, weight[v]);
+            cost[k][i] = v == 0 ? d : Metric::add(cost[k][i], d);
+          }
+      for (std::size_t k = 0; k < candidates; ++k)
+        for (std::size_t i = 0; i < run_size; ++i)
+          cost[k][i] = Metric::add(now[(k * groups + g + i) >> Shift], cost[k][i]);
+
+      std::uint8_t* const at = decisions + g / chunk * chunk_bytes;
       for (std::size_t n = candidates / 2; n >= 1; n /= 2)
-        for (std::size_t i = 0; i < n; ++i) {
-          const bool upper = cost[2 * i + 1] < cost[2 * i];
-          cost[i] = upper ? cost[2 * i + 1] : cost[2 * i];
-          at[4 * (n + i - 1)] |= static_cast<std::uint8_t>(upper ? 1u << (g % 8) : 0u);
+        for (std::size_t node = 0; node < n; ++node) {
+          std::uint32_t bits = 0;
+          for (std::size_t i = 0; i < run_size; ++i) {
+            const cost_type a = cost[2 * node][i], b = cost[2 * node + 1][i];
+            bits |= static_cast<std::uint32_t>(b < a ? 1 : 0) << i;
+            cost[node][i] = b < a ? b : a;
+          }
+          for (std::size_t byte = 0; byte < 4; ++byte)
+            at[4 * (n + node - 1) + byte] = static_cast<std::uint8_t>(bits >> (8 * byte));
         }
-      next[g] = Metric::lower(cost[0], base);
-      least = std::min(least, next[g]);
+      for (std::size_t i = 0; i < run_size; ++i) {
+        next[g + i] = Metric::lower(cost[0][i], base);
+        least = std::min(least, next[g + i]);
+      }
     }
     return least;
   }

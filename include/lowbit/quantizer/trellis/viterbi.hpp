@@ -24,7 +24,7 @@ namespace lowbit::trellis {
 /// The trellis: states of L bits; a step shifts K·V new bits in at the low end, so state t + 1 is ((state t << K·V) | new)
 /// mod 2^L, and each state stands for V = Code::dim weights. Cost of a path: Σ w·(x − value)², w = 1 without weights.
 ///
-///   x        [V·T]  weights in the code's units: root mean square about 0.9·Code::rms. NaN counts as 0
+///   x        [V·T]  weights in the code's units: root mean square about Code::rms. NaN counts as 0
 ///   weights  [V·T]  non-negative, of any scale, or empty; negative and NaN count as 0
 ///   states   [T]    receives the path
 ///
