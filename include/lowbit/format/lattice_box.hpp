@@ -25,11 +25,11 @@ namespace lowbit {
 /// than VoronoiCode, D4Ball and E8P. It is the codebook of a lattice that is given by its basis alone.
 ///
 /// Code: field i of Bits bits, from the low end, is z_i + 2^(Bits−1).
-/// Encoding: the nearest lattice point where it lies in the box, hence a nearest point. Where it does not
-/// (`nearest` is false), the better of its clamped coordinates and Babai's nearest plane with every coordinate clamped
-/// on the way, improved one coordinate at a time until none helps (for D4 and vectors mostly outside, 1 to 2 % above
-/// the error of the nearest point, measured). Coordinates past ±2^30 are taken for that, NaN for 0. Source: Babai, "On
-/// Lovász' lattice reduction and the nearest lattice point problem", Combinatorica 6 (1986).
+/// Encoding: the nearest lattice point where it lies in the box, hence a nearest point. Where it does not (`nearest` is
+/// false), the better of its clamped coordinates and Babai's nearest plane with every coordinate clamped on the way,
+/// improved one coordinate at a time until none helps: for D4 and vectors mostly outside, 2 % above the error of the
+/// nearest point, measured. Coordinates past ±2^30 are taken for that, NaN for 0.
+/// Source: Babai, "On Lovász' lattice reduction and the nearest lattice point problem", Combinatorica 6 (1986).
 template <lattice::Lattice L, int Bits>
 struct LatticeBox {
   static_assert(Bits >= 2 && Bits * L::dim <= 64, "A code of LatticeBox has Bits bits for each dimension, 64 in all.");

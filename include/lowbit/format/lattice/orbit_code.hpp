@@ -21,7 +21,9 @@ namespace lowbit::lattice {
 /// Encoding is to a nearest point, in double: for each orbit the largest magnitudes take the leader's largest
 /// coordinates, and where the signs' parity is not the orbit's the smallest magnitude takes the wrong sign, the
 /// cheapest of all repairs. Equally near: the earlier orbit, the earlier coordinate. Coordinates past ±1e30 are taken
-/// for that, NaN for 0. Cost: a sort of N and orbits · N multiplications; a decoding is N steps.
+/// for that, NaN for 0.
+///
+/// Cost: a sort of N and orbits · N multiplications; a decoding is N steps.
 template <std::size_t N, int Bits, Coset C>
 struct OrbitCode {
   static constexpr std::size_t dim = N;
