@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The table of formats and their published errors, compiled once: a test checks it, the benchmark prints it.
 include_guard(GLOBAL)
-add_library(lowbit_rate_table STATIC "${PROJECT_SOURCE_DIR}/tests/support/rate_table.cpp")
+add_library(lowbit_rate_table STATIC "${PROJECT_SOURCE_DIR}/tests/support/rate_table.cpp"
+  "${PROJECT_SOURCE_DIR}/tests/support/rate_table_vectors.cpp")
 target_link_libraries(lowbit_rate_table PUBLIC lowbit_own)
 target_include_directories(lowbit_rate_table PUBLIC "${PROJECT_SOURCE_DIR}/tests")

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "eval.hpp"
-#include "plot.hpp"
+#include "support/plot.hpp"
 #include "quantize.hpp"
 #include "table.hpp"
 

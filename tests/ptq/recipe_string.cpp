@@ -69,9 +69,10 @@ TEST_CASE("recipe string: published systems are recipes with names", "[ptq][reci
   };
   same("quip:int2", "rescale+kron+ldlq:half_offset2:gtensor:lp2");
   same("quip#:2", "rht+ldlq:e8p:gtensor:cd10");
-  same("quip#:3", "rht+ldlq:e8p3:gtensor:cd10");
-  same("quip#:4:g128:cd0", "rht+ldlq:e8p4:g128");
-  same("qtip:2:l16", "rht+ldlq:trellis:k2:l16:gtensor");
+  same("quip#:3", "rht+ldlq:e8p_3bit:gtensor:cd10");
+  same("quip#:4:g128:cd0", "rht+ldlq:e8p_4bit:g128");
+  same("qtip:2", "rht+ldlq:trellis:k2:l16:gtensor");
+  same("qtip:3:l12", "rht+ldlq:trellis:k3:l12:gtensor");
 }
 
 TEST_CASE("recipe string: every modifier reaches its field", "[ptq][recipe]") {

@@ -6,7 +6,12 @@
 #include "lowbit/format.hpp"
 #include "lowbit/quantizer.hpp"
 
-/// Quantizers with a rule other than their default.
+/// Rows of the rate tables, and quantizers with a rule other than their default.
+
+#define LOWBIT_RATE_ROW(name, gauss, laplace, ...) \
+  RateRow { name, gauss, laplace, [](std::span<const float> w) { return distortion(__VA_ARGS__); } }
+#define LOWBIT_RATE_ROW_AVERAGED(name, gauss, laplace, ...) \
+  RateRow { name, gauss, laplace, [](std::span<const float> w) { return distortion(__VA_ARGS__); }, 12 }
 
 namespace lowbit::test {
 

@@ -5,14 +5,8 @@
 
 namespace lowbit::test {
 
-
-#define LOWBIT_RATE_ROW(name, gauss, laplace, ...) \
-  RateRow { name, gauss, laplace, [](std::span<const float> w) { return distortion(__VA_ARGS__); } }
-#define LOWBIT_RATE_ROW_AVERAGED(name, gauss, laplace, ...) \
-  RateRow { name, gauss, laplace, [](std::span<const float> w) { return distortion(__VA_ARGS__); }, 12 }
-
 std::vector<RateRow> rate_rows() {
-    constexpr auto asym = ZeroPoint::integer;
+  constexpr auto asym = ZeroPoint::integer;
   constexpr auto gptq = SymmetricRule::gptq;
   return {
       LOWBIT_RATE_ROW("int2 sym s1 g128", 0.587, 0.610, uniform<Int2>(), w),

@@ -99,7 +99,10 @@ struct RateRow {
   int draws = 1;  ///< averaged where few blocks or saturation make one draw scatter by 1 % or more
 };
 
-/// All formats. GGUF's types have no scale search here: the rows are what their own encoders give without importance.
+/// Scalar formats and blocks. GGUF's types have no scale search here: the rows are what their own encoders give without importance.
 std::vector<RateRow> rate_rows();
+
+/// Vector formats: lattices, pyramids, trellises.
+std::vector<RateRow> vector_rate_rows();
 
 }  // namespace lowbit::test

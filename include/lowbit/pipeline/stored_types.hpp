@@ -6,9 +6,19 @@
 #include <vector>
 
 #include "lowbit/format.hpp"
+#include "lowbit/format/d4_ball.hpp"
+#include "lowbit/format/e8_ball.hpp"
+#include "lowbit/format/e8p.hpp"
+#include "lowbit/format/e8p_residual.hpp"
+#include "lowbit/format/trellis/hyb.hpp"
+#include "lowbit/format/trellis/one_mad.hpp"
+#include "lowbit/format/trellis/three_inst.hpp"
 #include "lowbit/pipeline/codec.hpp"
 #include "lowbit/pipeline/gguf_export.hpp"
 #include "lowbit/quantizer.hpp"
+#include "lowbit/quantizer/pvq.hpp"
+#include "lowbit/quantizer/trellis/trellis_scaled.hpp"
+#include "lowbit/quantizer/vector_scaled.hpp"
 
 /// The closed list: every stored type that recipe strings and files can name, in one place. A new family is one function
 /// here, and one source that instantiates it (see examples/codecs).
@@ -59,6 +69,7 @@ std::vector<const Codec*> four_bit_codecs() {
 /// The same at other widths, and sums of signs, trits, phases and logarithms.
 template <class Others =
               TypeList<detail::AnyGroup<NormalFloat<2>>, detail::AnyGroup<NormalFloat<3>>, detail::AnyGroup<HalfOffset<2>>,
+                       detail::AnyGroup<HalfOffset<3>>, detail::AnyGroup<HalfOffset<4>>, TritPlanesScaled<f16, dynamic_group>,
                        detail::AnyGroup<E2M3>, detail::AnyGroup<E3M2>, detail::AnyGroup<E3M4>, detail::AnyGroup<E4M3FN>,
                        detail::AnyGroup<E5M2>, detail::AnyGroup<Dynamic8, float>, BinaryScaled<1, f16, dynamic_group>,
                        BinaryScaled<2, f16, dynamic_group>, TernaryScaled<f16, dynamic_group>,
@@ -74,6 +85,31 @@ std::vector<const Codec*> block_codecs() {
   return codecs_of(Blocks{});
 }
 
+/// One scale per group times the points of a lattice.
+template <class Lattices = TypeList<VectorScaled<E8P, f16, dynamic_group>, VectorScaled<E8P3, f16, dynamic_group>,
+                                    VectorScaled<E8P4, f16, dynamic_group>, VectorScaled<E8Ball<8>, f16, dynamic_group>,
+                                    VectorScaled<E8Ball<12>, f16, dynamic_group>, VectorScaled<D4Ball<8>, f16, dynamic_group>,
+                                    VectorScaled<D4Ball<12>, f16, dynamic_group>>>
+std::vector<const Codec*> lattice_codecs() {
+  return codecs_of(Lattices{});
+}
+
+/// Pyramid vector quantization: pulses and a length for 16 weights.
+template <class Pyramids = TypeList<Pvq2, Pvq2_5, Pvq3, Pvq3_25, Pvq4>>
+std::vector<const Codec*> pyramid_codecs() {
+  return codecs_of(Pyramids{});
+}
+
+/// Trellis codes of 2^12 and 2^16 states.
+template <class Trellises = TypeList<TrellisScaled<trellis::OneMad, 12, 1>, TrellisScaled<trellis::OneMad, 12, 2>,
+                                     TrellisScaled<trellis::OneMad, 12, 3>, TrellisScaled<trellis::OneMad, 12, 4>,
+                                     TrellisScaled<trellis::OneMad, 16, 1>, TrellisScaled<trellis::OneMad, 16, 2>,
+                                     TrellisScaled<trellis::OneMad, 16, 3>, TrellisScaled<trellis::OneMad, 16, 4>,
+                                     TrellisScaled<trellis::Hyb<9>, 16, 2>, TrellisScaled<trellis::ThreeInst, 16, 2>>>
+std::vector<const Codec*> trellis_codecs() {
+  return codecs_of(Trellises{});
+}
+
 #if defined(LOWBIT_EXTERN_CODECS)
 // Instantiated in sources of their own, in parallel.
 extern template std::vector<const Codec*> uniform_codecs<2>();
@@ -87,6 +123,9 @@ extern template std::vector<const Codec*> gguf_codecs<>();
 extern template std::vector<const Codec*> four_bit_codecs<>();
 extern template std::vector<const Codec*> other_codecs<>();
 extern template std::vector<const Codec*> block_codecs<>();
+extern template std::vector<const Codec*> lattice_codecs<>();
+extern template std::vector<const Codec*> pyramid_codecs<>();
+extern template std::vector<const Codec*> trellis_codecs<>();
 #endif
 
 inline const std::vector<const Codec*>& all_codecs() {
@@ -94,7 +133,8 @@ inline const std::vector<const Codec*>& all_codecs() {
     std::vector<const Codec*> codecs;
     for (const auto& family : {uniform_codecs<2>(), uniform_codecs<3>(), uniform_codecs<4>(), uniform_codecs<5>(),
                                uniform_codecs<6>(), uniform_codecs<7>(), uniform_codecs<8>(), gguf_codecs<>(), four_bit_codecs<>(),
-                               other_codecs<>(), block_codecs<>()})
+                               other_codecs<>(), block_codecs<>(),
+                               lattice_codecs<>(), pyramid_codecs<>(), trellis_codecs<>()})
       codecs.insert(codecs.end(), family.begin(), family.end());
     return codecs;
   }();

@@ -40,7 +40,8 @@
 /// Published systems have names of their own:
 ///   quip:int2  is  rescale+kron+ldlq:half_offset2:gtensor:lp2     (Chee et al., arXiv:2307.13304; int3 and int4 too)
 ///   quip#:2    is  rht+ldlq:e8p:gtensor:cd10                      (Tseng et al., arXiv:2402.04396; 3 and 4 too)
-///   qtip:2     is  rht+ldlq:trellis:k2:l16:gtensor                (Tseng et al., arXiv:2406.11235; 1 … 4)
+///   qtip:2     is  rht+ldlq:trellis:k2:l16:gtensor                (Tseng et al., arXiv:2406.11235; 1 … 4; qtip:2:l12
+///                  is faster to encode)
 /// with the same PARAMETERs and MODIFIERs after them.
 ///
 /// Example: gptq:int4:g128:asym:act_order:cd2. Modifiers stand in any order, each kind once. Whether a modifier means
@@ -139,8 +140,8 @@ inline constexpr Preset presets[] = {
     {"quip:int3", "rescale+kron+ldlq", "half_offset3", "gtensor", "lp2", 0},
     {"quip:int4", "rescale+kron+ldlq", "half_offset4", "gtensor", "lp2", 0},
     {"quip#:2", "rht+ldlq", "e8p", "gtensor", "", 10},
-    {"quip#:3", "rht+ldlq", "e8p3", "gtensor", "", 10},
-    {"quip#:4", "rht+ldlq", "e8p4", "gtensor", "", 10},
+    {"quip#:3", "rht+ldlq", "e8p_3bit", "gtensor", "", 10},
+    {"quip#:4", "rht+ldlq", "e8p_4bit", "gtensor", "", 10},
     {"qtip:1", "rht+ldlq", "trellis_k1", "gtensor", "", 0},
     {"qtip:2", "rht+ldlq", "trellis_k2", "gtensor", "", 0},
     {"qtip:3", "rht+ldlq", "trellis_k3", "gtensor", "", 0},
@@ -203,6 +204,7 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
   if (spec.format.empty()) return fail(spec.format, "is no format");
   std::size_t next = 2;
   for (; next < words.size() && detail::is_parameter(words[next]); ++next) spec.format += "_" + std::string(words[next]);
+  if (words[0] == "qtip" && next == 2) spec.format += "_l16";
 
   std::vector<std::string_view> kinds;
   for (std::size_t i = next; i < words.size(); ++i) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <span>
 
@@ -26,11 +27,8 @@ struct ClosedForm {
   static constexpr float laplace_clips[] = {2.83f, 3.89f, 5.03f, 6.20f, 7.41f, 8.64f, 9.89f};
 
   template <class Q>
-  static constexpr int bits = [] {
-    int b = 0;
-    while ((std::size_t{1} << b) < Q::format_type::cardinality) ++b;
-    return (std::size_t{1} << b) == Q::format_type::cardinality ? b : 0;
-  }();
+  static constexpr int bits =
+      std::has_single_bit(Q::format_type::cardinality) ? std::bit_width(Q::format_type::cardinality) - 1 : 0;
   template <class Q>
   static constexpr bool applies = RangeFitting<Q> && bits<Q> >= 2 && bits<Q> <= 8;
 

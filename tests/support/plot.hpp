@@ -12,8 +12,12 @@ struct PlotPoint {
   std::string series; ///< points of one series share a colour and a line
 };
 
-/// A scatter plot as SVG text: linear x, logarithmic y, one colour and line per series, a label at each point.
+struct PlotStyle {
+  std::string lines_only_for{};  ///< the one series whose points are joined by a line; empty: all
+};
+
+/// A scatter plot as SVG text: linear x, logarithmic y, one colour per series, a label at each point.
 std::string svg_plot(const std::string& title, const std::string& x_label, const std::string& y_label,
-                     const std::vector<PlotPoint>& points);
+                     const std::vector<PlotPoint>& points, const PlotStyle& style = {});
 
 }  // namespace tool

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "plot.hpp"
+#include "support/plot.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -29,7 +29,7 @@ std::string format(const char* pattern, Values... values) {
 }  // namespace
 
 std::string svg_plot(const std::string& title, const std::string& x_label, const std::string& y_label,
-                     const std::vector<PlotPoint>& points) {
+                     const std::vector<PlotPoint>& points, const PlotStyle& style) {
   constexpr double width = 760, height = 480, left = 80, right = 30, top = 50, bottom = 60;
   const char* colours[] = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf"};
   std::vector<PlotPoint> shown;
@@ -76,7 +76,8 @@ std::string svg_plot(const std::string& title, const std::string& x_label, const
     std::stable_sort(own.begin(), own.end(), [](auto& a, auto& b) { return a.x < b.x; });
     std::string line;
     for (const PlotPoint& p : own) line += format("%.1f,%.1f ", px(p.x), py(p.y));
-    svg += format("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" points=\"", colour) + line + "\"/>\n";
+    if (style.lines_only_for.empty() || style.lines_only_for == series[s])
+      svg += format("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" points=\"", colour) + line + "\"/>\n";
     for (const PlotPoint& p : own)
       svg += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/><text x=\"%.1f\" y=\"%.1f\" fill=\"%s\">", px(p.x),
                     py(p.y), colour, px(p.x) + 7, py(p.y) + (s % 2 == 0 ? -6.0 : 14.0), colour) +
