@@ -9,6 +9,7 @@
 /// f16 and bf16.
 
 #include "lowbit/format/apot.hpp"
+#include "lowbit/format/beta_gain.hpp"
 #include "lowbit/format/binary.hpp"
 #include "lowbit/format/bnb_fp4.hpp"
 #include "lowbit/format/concept.hpp"
@@ -30,6 +31,8 @@
 #include "lowbit/format/post.hpp"
 #include "lowbit/format/power.hpp"
 #include "lowbit/format/power_of_two.hpp"
+#include "lowbit/format/pvq.hpp"
+#include "lowbit/format/pvq_gain.hpp"
 #include "lowbit/format/real_bias_minifloat.hpp"
 #include "lowbit/format/sign_planes.hpp"
 #include "lowbit/format/ternary.hpp"

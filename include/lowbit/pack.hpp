@@ -12,6 +12,7 @@
 #include "lowbit/pack/bit_planes.hpp"
 #include "lowbit/pack/concept.hpp"
 #include "lowbit/pack/dense.hpp"
+#include "lowbit/pack/dense_words.hpp"
 #include "lowbit/pack/gguf.hpp"
 #include "lowbit/pack/gguf_tq1_0.hpp"
 #include "lowbit/pack/high_nibble_first.hpp"

@@ -30,6 +30,8 @@
 #include "lowbit/quantizer/nested.hpp"
 #include "lowbit/quantizer/nvfp4.hpp"
 #include "lowbit/quantizer/phase.hpp"
+#include "lowbit/quantizer/pvq.hpp"
+#include "lowbit/quantizer/pvq_refine.hpp"
 #include "lowbit/quantizer/scale_search.hpp"
 #include "lowbit/quantizer/scaled.hpp"
 #include "lowbit/quantizer/ternary.hpp"

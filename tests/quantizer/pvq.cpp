@@ -5,6 +5,8 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "catch.hpp"
@@ -123,6 +125,7 @@ TEST_CASE("PvqScaled: N(0, 1) loses what each preset's docstring promises", "[qu
   CHECK(relative_error(w, round_trip(Pvq3_25{}, w, rows, cols)) < 1.02 * 0.0181);
   CHECK(relative_error(w, by_rows(Pvq4{}, w, rows, cols)) < 1.02 * 0.00629);
   CHECK(by_rows(Pvq3{}, w, rows, cols) == round_trip(Pvq3{}, w, rows, cols));
+  CHECK(by_rows(Pvq4{}, w, rows, cols) == round_trip(Pvq4{}, w, rows, cols));
 }
 
 TEST_CASE("PvqScaled: bits per weight are those of the code, the scale and the shared lengths", "[quantizer][pvq]") {

@@ -28,13 +28,13 @@ LOWBIT_ALWAYS_INLINE constexpr auto index_of(const Counts& counts, std::span<con
   using T = typename Counts::value_type;
   T index(0);
   std::size_t k = K;
-  for (std::size_t i = 0; i < y.size() && k != 0; ++i) {
+  for (std::size_t i = 0; i < y.size(); ++i) {  // no branches: signs and zeros are anybody's guess
     const std::size_t n = y.size() - 1 - i;
     const std::int32_t v = y[i];
-    if (v == 0) continue;
     const std::size_t left = k - static_cast<std::size_t>(v < 0 ? -v : v);
     index += counts.at(n + 1, k) - counts.at(n + 1, left);
-    if (v > 0) index -= counts.at(n, left);
+    const T skipped = counts.at(n, left);
+    index -= v > 0 ? skipped : T(0);
     k = left;
   }
   return index;
