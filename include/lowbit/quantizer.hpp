@@ -35,6 +35,8 @@
 #include "lowbit/quantizer/scale_search.hpp"
 #include "lowbit/quantizer/scaled.hpp"
 #include "lowbit/quantizer/ternary.hpp"
+#include "lowbit/quantizer/trellis/tile.hpp"
 #include "lowbit/quantizer/trit_planes.hpp"
 #include "lowbit/quantizer/twin_log.hpp"
 #include "lowbit/quantizer/uniform.hpp"
+#include "lowbit/quantizer/vector_scaled.hpp"

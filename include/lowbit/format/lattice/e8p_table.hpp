@@ -30,28 +30,27 @@ struct E8pTable {
   }();
 
   /// Twice the coordinates; the last is negated where their sum is odd.
-  static constexpr std::array<std::array<std::int8_t, 8>, 256> entries = [] {
+  static constexpr auto entries = [] {
     std::array<std::array<std::int8_t, 8>, 256> all{};
     std::size_t count = 0;
-    std::array<std::int8_t, 8> p{};
+    int p[8] = {};
     const auto add = [&] {
       int sum = 0;
-      for (const std::int8_t v : p) sum += v;
-      all[count] = p;
-      if (sum / 2 % 2 != 0) all[count][7] = static_cast<std::int8_t>(-p[7]);
-      ++count;
+      for (std::size_t i = 0; i < 8; ++i) sum += p[i];
+      if (sum / 2 % 2 != 0) p[7] = -p[7];
+      auto& entry = all[count++];
+      for (std::size_t i = 0; i < 8; ++i) entry[i] = static_cast<std::int8_t>(p[i]);
     };
-    for (unsigned digits = 0; digits < 6561; ++digits) {
-      unsigned rest = digits;
-      int norm = 0;
-      for (std::size_t i = 8; i-- > 0; rest /= 3) {
-        p[i] = static_cast<std::int8_t>(1 + 2 * (rest % 3));
-        norm += p[i] * p[i];
+    const auto fill = [&](const auto& self, std::size_t i, int left) -> void {
+      if (i == 8) return add();
+      for (int v = 1; v * v + static_cast<int>(7 - i) <= left; v += 2) {
+        p[i] = v;
+        self(self, i + 1, left - v * v);
       }
-      if (norm <= 40) add();
-    }
+    };
+    fill(fill, 0, 40);
     for (const auto& places : short_places) {
-      p.fill(3);
+      for (int& v : p) v = 3;
       for (const std::uint8_t i : places) p[i] = 1;
       add();
     }
@@ -63,14 +62,15 @@ struct E8pTable {
   static constexpr std::uint8_t index(std::size_t upper, std::size_t five) noexcept { return indices[five][upper]; }
 
  private:
-  static constexpr std::array<std::array<std::uint8_t, 256>, 9> indices = [] {
+  static constexpr auto indices = [] {
     std::array<std::array<std::uint8_t, 256>, 9> all{};
-    for (std::size_t k = 0; k < 256; ++k) {
-      std::size_t upper = 0, five = 8;
-      for (std::size_t i = 0; i < 8; ++i) {
-        const int v = entries[k][i] < 0 ? -entries[k][i] : entries[k][i];
-        if (v > 1) upper |= std::size_t{1} << i;
-        if (v == 5) five = i;
+    for (unsigned k = 0; k < 256; ++k) {
+      const auto& entry = entries[k];
+      unsigned upper = 0, five = 8;
+      for (unsigned i = 0; i < 8; ++i) {
+        const int v = entry[i];
+        if (v != 1 && v != -1) upper |= 1u << i;
+        if (v == 5 || v == -5) five = i;
       }
       all[five][upper] = static_cast<std::uint8_t>(k);
     }

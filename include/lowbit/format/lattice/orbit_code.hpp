@@ -75,27 +75,43 @@ struct OrbitCode {
 
   /// Codes at and above cardinality decode as the last orbit's.
   LOWBIT_ALWAYS_INLINE void decode(code_type code, std::span<float, N> y) const noexcept {
-    std::size_t k = table.count - 1;
-    while (k != 0 && table.orbit[k].first > code) --k;
-    const Orbit<N>& orbit = table.orbit[k];
-    const std::uint32_t index = static_cast<std::uint32_t>(code) - orbit.first;
-    const auto values = arrangement_of(orbit, index >> orbit.sign_bits);
-    bool minus = false, odd_minus = false;
-    std::uint32_t bit = 0;
-    for (std::size_t i = 0; i < N; ++i) {
-      if (values[i] == 0) {
-        y[i] = 0.0f;
-        continue;
-      }
-      minus = bit == orbit.sign_bits ? odd_minus != orbit.odd_signs : (index >> bit & 1u) != 0;
-      odd_minus = odd_minus != minus;
-      ++bit;
-      y[i] = (minus ? -0.5f : 0.5f) * static_cast<float>(values[i]);
+    if constexpr (Bits <= 8) {
+      for (std::size_t i = 0; i < N; ++i) y[i] = 0.5f * static_cast<float>(halves[code][i]);
+    } else {
+      const auto point = halves_of(code);
+      for (std::size_t i = 0; i < N; ++i) y[i] = 0.5f * static_cast<float>(point[i]);
     }
   }
 
  private:
   static constexpr auto& table = Orbits<N, Bits, C>::table;
+
+  /// Twice the point.
+  LOWBIT_ALWAYS_INLINE static constexpr std::array<std::int8_t, N> halves_of(code_type code) noexcept {
+    std::size_t k = table.count - 1;
+    while (k != 0 && table.orbit[k].first > code) --k;
+    const Orbit<N>& orbit = table.orbit[k];
+    const std::uint32_t index = static_cast<std::uint32_t>(code) - orbit.first;
+    const auto values = arrangement_of(orbit, index >> orbit.sign_bits);
+    std::array<std::int8_t, N> point{};
+    bool odd_minus = false;
+    std::uint32_t bit = 0;
+    for (std::size_t i = 0; i < N; ++i) {
+      if (values[i] == 0) continue;
+      const bool minus = bit == orbit.sign_bits ? odd_minus != orbit.odd_signs : (index >> bit & 1u) != 0;
+      odd_minus = odd_minus != minus;
+      ++bit;
+      point[i] = static_cast<std::int8_t>(minus ? -values[i] : values[i]);
+    }
+    return point;
+  }
+  /// By code, where there are few: constants, made when the compiler reads them.
+  static constexpr auto halves = [] {
+    std::array<std::array<std::int8_t, N>, (Bits <= 8 ? 256 : 1)> all{};
+    if constexpr (Bits <= 8)
+      for (std::size_t c = 0; c < 256; ++c) all[c] = halves_of(static_cast<code_type>(c));
+    return all;
+  }();
   struct Scores {
     std::array<double, N> leader{};
     double base = 0.0;  ///< −½ of the squared length

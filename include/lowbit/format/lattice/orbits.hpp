@@ -151,7 +151,7 @@ LOWBIT_ALWAYS_INLINE std::uint32_t arrangement_rank(const Orbit<N>& orbit,
 
 /// The arrangement of a rank.
 template <std::size_t N>
-LOWBIT_ALWAYS_INLINE std::array<std::uint8_t, N> arrangement_of(const Orbit<N>& orbit, std::uint32_t rank) noexcept {
+LOWBIT_ALWAYS_INLINE constexpr std::array<std::uint8_t, N> arrangement_of(const Orbit<N>& orbit, std::uint32_t rank) noexcept {
   std::array<std::uint8_t, N> left = orbit.leader, values{};
   std::uint32_t ways = orbit.arrangements;
   for (std::size_t i = 0; i < N; ++i) {
