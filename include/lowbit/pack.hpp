@@ -10,6 +10,7 @@
 /// `pack<Isa>` and `unpack<Isa>` do the work with one instruction set; all give the same bytes.
 
 #include "lowbit/pack/bit_planes.hpp"
+#include "lowbit/pack/bitshift.hpp"
 #include "lowbit/pack/concept.hpp"
 #include "lowbit/pack/dense.hpp"
 #include "lowbit/pack/dense_words.hpp"

@@ -20,8 +20,8 @@ using namespace lowbit;
 
 namespace {
 
-using trellis_codes = std::tuple<trellis::OneMad, trellis::ThreeInst, trellis::Hyb<>, trellis::LookUp<1>,
-                                 trellis::LookUp<2>>;
+using trellis_codes =
+    std::tuple<trellis::OneMad, trellis::ThreeInst, trellis::Hyb<>, trellis::LookUp<1>, trellis::LookUp<2>>;
 
 template <class C>
 std::array<float, C::dim> point_of(std::uint32_t state) {
@@ -64,10 +64,8 @@ template <class C, class Isa, std::size_t Width>
 #endif
     for (std::size_t i = 0; i < Width; ++i)
       for (std::size_t d = 0; d < C::dim; ++d)
-        wrong += std::bit_cast<std::uint32_t>(y[d][i]) ==
-                         std::bit_cast<std::uint32_t>(point_of<C>(states[i])[d])
-                     ? 0
-                     : 1;
+        wrong +=
+            std::bit_cast<std::uint32_t>(y[d][i]) == std::bit_cast<std::uint32_t>(point_of<C>(states[i])[d]) ? 0 : 1;
   }
   return wrong;
 }
@@ -150,8 +148,9 @@ TEST_CASE("trellis codes: the points are what files were written with", "[format
   CHECK(checksum<trellis::LookUp<2>>() == 0x6796e3315daf8325u);
 }
 
-TEMPLATE_LIST_TEST_CASE("TrellisFormat: every state's point encodes to a state of that point, and any point to a nearest",
-                        "[format][trellis]", trellis_codes) {
+TEMPLATE_LIST_TEST_CASE(
+    "TrellisFormat: every state's point encodes to a state of that point, and any point to a nearest",
+    "[format][trellis]", trellis_codes) {
   using C = TestType;
   using F = TrellisFormat<C, 12>;
   STATIC_REQUIRE((Format<F> && F::cardinality == 4096 && F::dim == C::dim));

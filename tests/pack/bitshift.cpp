@@ -29,7 +29,12 @@ struct Functions {
 template <int L, int K, int V, std::size_t Steps, class Isa>
 Functions functions() {
   using Layout = pack::Bitshift<L, K, V, Steps>;
-  return {L, Layout::shift, Steps, Layout::bytes_per_block, &Layout::pack, &Layout::template unpack_range<Isa>,
+  return {L,
+          Layout::shift,
+          Steps,
+          Layout::bytes_per_block,
+          &Layout::pack,
+          &Layout::template unpack_range<Isa>,
           [](const std::uint8_t* bytes, std::size_t t) { return Layout::state(bytes, t); }};
 }
 
@@ -76,7 +81,8 @@ std::size_t wrong_layouts() {
   };
   [&]<int... I>(std::integer_sequence<int, I...>) {
     (every(std::integral_constant<int, I / 4 + 1>{}, std::integral_constant<int, I % 4 + 1>{}), ...);
-  }(std::make_integer_sequence<int, 64>{});
+  }
+  (std::make_integer_sequence<int, 64>{});
   return wrong;
 }
 

@@ -170,7 +170,8 @@ std::size_t wrong_tiles() {
 
 }  // namespace
 
-TEST_CASE("Viterbi: the path of four-bit states is the best of all paths, free and constrained", "[quantizer][trellis]") {
+TEST_CASE("Viterbi: the path of four-bit states is the best of all paths, free and constrained",
+          "[quantizer][trellis]") {
   check_against_all_paths<trellis::FloatMetric>(1e-5);
   check_against_all_paths<trellis::FixedMetric<1>>(0.03);  // eight roundings of 1/443 and 1/3810 of sample
 }

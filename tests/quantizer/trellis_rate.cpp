@@ -77,9 +77,8 @@ double path_loss(std::size_t tiles, double rms, Search search) {
 template <class C>
 double free_loss_of_twelve_bits() {
   trellis::Viterbi<C, 12, 2> search;
-  return path_loss<C>(64, 0.97 * static_cast<double>(C::rms), [&](const auto& x, auto& states) {
-    search.free(x, {}, states);
-  });
+  return path_loss<C>(64, 0.97 * static_cast<double>(C::rms),
+                      [&](const auto& x, auto& states) { search.free(x, {}, states); });
 }
 
 }  // namespace

@@ -19,24 +19,25 @@
 namespace lowbit::pack {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
-/// The circular bit stream of a tail-biting bitshift trellis: K bits a weight, although every code is a state of L bits.
+/// The circular bit stream of a tail-biting bitshift trellis: K bits a weight, although every code is a state of L
+/// bits.
 ///
 ///   L      bits of a state, 1 … 16
 ///   K, V   a step stores the K·V bits that it shifts in, for V weights; K 1 … 4, V 1 or 2, K·V ≤ L
 ///   Steps  states in a sequence; whole bytes, and no fewer bits than a state
 ///
 /// Bit i of the stream is bit 7 − i mod 8 of byte i / 8. State t is the L bits from K·V·t on, the first the most
-/// significant, going around at the end: overlapping windows, so any state is read without the ones before it. A block is
-/// one sequence, K·V·Steps bits (64 bytes for 256 weights of two bits). States are numbered from the front of a row of
-/// blocks.
+/// significant, going around at the end: overlapping windows, so any state is read without the ones before it. A block
+/// is one sequence, K·V·Steps bits (64 bytes for 256 weights of two bits). States are numbered from the front of a row
+/// of blocks.
 ///
-/// Law: unpack(pack(states)) is states where they are a path that bites its tail: the low L − K·V bits of a state are the
-/// high ones of the next, and of the last the first's. Of other codes only the high K·V bits survive, so this is a layout
-/// for sequences that a search found, not for codes chosen one by one.
+/// Law: unpack(pack(states)) is states where they are a path that bites its tail: the low L − K·V bits of a state are
+/// the high ones of the next, and of the last the first's. Of other codes only the high K·V bits survive, so this is a
+/// layout for sequences that a search found, not for codes chosen one by one.
 ///
-/// AVX2 and AVX-512 read eight and sixteen states at a time: a byte shuffle brings each window's bytes to its 32-bit lane, a
-/// variable shift aligns it.
-/// Source: Tseng et al., "QTIP", arXiv:2406.11235, section 3.1.
+/// AVX2 and AVX-512 read eight and sixteen states at a time: a byte shuffle brings each window's bytes to its 32-bit
+/// lane, a variable shift aligns it.
+/// Source: Tseng et al., "QTIP", arXiv:2406.11235; the order of bits is ours.
 template <int L, int K, int V = 1, std::size_t Steps = 256 / V>
 struct Bitshift {
   static constexpr int shift = K * V;
@@ -128,8 +129,7 @@ struct Bitshift {
   static constexpr Places places = [] {
     Places p{};
     for (std::size_t i = 0; i < 16; ++i)
-      for (std::size_t b = 0; b < 4; ++b)
-        p.at[4 * i + b] = static_cast<std::uint8_t>((i * shift / 8 + 3 - b) % 16);
+      for (std::size_t b = 0; b < 4; ++b) p.at[4 * i + b] = static_cast<std::uint8_t>((i * shift / 8 + 3 - b) % 16);
     return p;
   }();
   static constexpr Downs downs = [] {
@@ -170,8 +170,7 @@ struct Bitshift {
       range(isa::scalar{}, bytes, from, states, head);
       std::size_t i = head;
       for (; i + 16 <= count; i += 16)
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(states + i),
-                            _mm512_cvtepi32_epi16(sixteen(bytes, from + i)));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(states + i), _mm512_cvtepi32_epi16(sixteen(bytes, from + i)));
       range(isa::avx2{}, bytes, from + i, states + i, count - i);
     } else {
       range(isa::avx2{}, bytes, from, states, count);

@@ -15,7 +15,8 @@
 
 namespace lowbit::trellis {
 
-/// HYB: a state's point in the plane is looked up by a hash of the state, and one bit of the hash flips its first component.
+/// HYB: a state's point in the plane is looked up by a hash of the state, and one bit of the hash flips its first
+/// component.
 ///
 ///   h      state·(state + 1)
 ///   entry  bits [15 − Q, 15) of h
@@ -23,8 +24,8 @@ namespace lowbit::trellis {
 ///
 ///   Q      bits of the table's index; 9, the published size (4 KiB of floats), is the one there is a table for
 ///
-/// The table is a constant of this library, made as the paper says (hyb_table.hpp); the authors' has other draws, so codes
-/// are not interchangeable with theirs. Source: Tseng et al., "QTIP", arXiv:2406.11235, section 3.2.
+/// The table is a constant of this library, made as the paper says (hyb_table.hpp); the authors' has other draws, so
+/// codes are not interchangeable with theirs. Source: Tseng et al., "QTIP", arXiv:2406.11235.
 template <int Q = 9>
 struct Hyb {
   static_assert(Q == 9, "trellis::Hyb has a table of 2^9 points.");

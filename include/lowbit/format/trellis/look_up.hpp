@@ -25,9 +25,9 @@ namespace lowbit::trellis {
 ///   Dim   1 or 2 weights per state
 ///   Seed  of the draws; state s has draws Dim·s … of stream 0
 ///
-/// The table is made at the first use, by one thread while others wait. Rounding to f16 hides the last digits of <cmath>,
-/// so the table is the same everywhere; tests hold its checksum.
-/// Source: Tseng et al., "QTIP", arXiv:2406.11235, section 3.
+/// The table is made at the first use, by one thread while others wait. Rounding to f16 hides the last digits of
+/// <cmath>, so the table is the same everywhere; tests hold its checksum. Source: Tseng et al., "QTIP",
+/// arXiv:2406.11235.
 template <int Dim = 1, std::uint64_t Seed = 0>
 struct LookUp {
   static_assert(Dim == 1 || Dim == 2, "trellis::LookUp draws one or two weights per state.");

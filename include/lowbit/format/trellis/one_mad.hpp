@@ -19,8 +19,8 @@ namespace lowbit::trellis {
 ///   x      state·34038481 + 76625530 mod 2^32
 ///   value  (sum of the bytes of x − 510) · (1 / 147.800537109375), −3.45 … 3.45
 ///
-/// Computed, never stored. Ours multiplies by the reciprocal rounded to float, one unit in the last place at most from the
-/// published quotient. Source: Tseng et al., "QTIP", arXiv:2406.11235, algorithm 1.
+/// Computed, never stored. Ours multiplies by the reciprocal rounded to float, one unit in the last place at most from
+/// the published quotient. Source: Tseng et al., "QTIP", arXiv:2406.11235.
 struct OneMad {
   static constexpr std::size_t dim = 1;
   static constexpr int max_state_bits = 16;
@@ -39,16 +39,16 @@ struct OneMad {
   /// The values of eight states. `vpmaddubsw` against ones adds neighbouring bytes (at most 510, no saturation),
   /// `vpmaddwd` the two pairs.
   LOWBIT_ALWAYS_INLINE static void values(isa::avx2, __m256i states, __m256 (&y)[1]) noexcept {
-    const __m256i x = _mm256_add_epi32(_mm256_mullo_epi32(states, _mm256_set1_epi32(34038481)),
-                                       _mm256_set1_epi32(76625530));
+    const __m256i x =
+        _mm256_add_epi32(_mm256_mullo_epi32(states, _mm256_set1_epi32(34038481)), _mm256_set1_epi32(76625530));
     const __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(x, _mm256_set1_epi8(1)), _mm256_set1_epi16(1));
     y[0] = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(sum, _mm256_set1_epi32(510))), _mm256_set1_ps(step));
   }
 #endif
 #if LOWBIT_HAS_AVX512
   LOWBIT_ALWAYS_INLINE static void values(isa::avx512, __m512i states, __m512 (&y)[1]) noexcept {
-    const __m512i x = _mm512_add_epi32(_mm512_mullo_epi32(states, _mm512_set1_epi32(34038481)),
-                                       _mm512_set1_epi32(76625530));
+    const __m512i x =
+        _mm512_add_epi32(_mm512_mullo_epi32(states, _mm512_set1_epi32(34038481)), _mm512_set1_epi32(76625530));
     const __m512i sum = _mm512_madd_epi16(_mm512_maddubs_epi16(x, _mm512_set1_epi8(1)), _mm512_set1_epi16(1));
     y[0] = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sum, _mm512_set1_epi32(510))), _mm512_set1_ps(step));
   }

@@ -23,7 +23,7 @@ namespace lowbit::trellis {
 ///   value  f16(high half of r) + f16(low half of r), summed in float, where it is exact (published: in half)
 ///
 /// Computed, never stored. The exponent fields of r are 12 … 15, so |value| < 4.
-/// Source: Tseng et al., "QTIP", arXiv:2406.11235, algorithm 2.
+/// Source: Tseng et al., "QTIP", arXiv:2406.11235.
 struct ThreeInst {
   static constexpr std::size_t dim = 1;
   static constexpr int max_state_bits = 16;
@@ -39,8 +39,8 @@ struct ThreeInst {
 #if LOWBIT_HAS_AVX2
   /// The values of eight states. `vcvtph2ps` on the halves of r, gathered by a byte shuffle.
   LOWBIT_ALWAYS_INLINE static void values(isa::avx2, __m256i states, __m256 (&y)[1]) noexcept {
-    const __m256i x = _mm256_add_epi32(_mm256_mullo_epi32(states, _mm256_set1_epi32(89226354)),
-                                       _mm256_set1_epi32(64248484));
+    const __m256i x =
+        _mm256_add_epi32(_mm256_mullo_epi32(states, _mm256_set1_epi32(89226354)), _mm256_set1_epi32(64248484));
     const __m256i r = _mm256_xor_si256(_mm256_and_si256(x, _mm256_set1_epi32(static_cast<int>(0x8fff8fffu))),
                                        _mm256_set1_epi32(0x3b603b60));
     const __m256i apart = _mm256_permute4x64_epi64(
@@ -53,8 +53,8 @@ struct ThreeInst {
 #endif
 #if LOWBIT_HAS_AVX512
   LOWBIT_ALWAYS_INLINE static void values(isa::avx512, __m512i states, __m512 (&y)[1]) noexcept {
-    const __m512i x = _mm512_add_epi32(_mm512_mullo_epi32(states, _mm512_set1_epi32(89226354)),
-                                       _mm512_set1_epi32(64248484));
+    const __m512i x =
+        _mm512_add_epi32(_mm512_mullo_epi32(states, _mm512_set1_epi32(89226354)), _mm512_set1_epi32(64248484));
     const __m512i r = _mm512_xor_si512(_mm512_and_si512(x, _mm512_set1_epi32(static_cast<int>(0x8fff8fffu))),
                                        _mm512_set1_epi32(0x3b603b60));
     y[0] = _mm512_add_ps(_mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(r, 16))),

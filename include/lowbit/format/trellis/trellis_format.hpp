@@ -23,8 +23,8 @@ namespace lowbit {
 /// (pack::Bitshift), and choosing the best of those takes a search (trellis::Viterbi), not `encode`.
 ///
 /// Encoding: to nearest, of equally near points the lowest state; NaN counts as 0. States of one value share it, so
-/// encode(decode(s)) may be another state. Cost: the points sorted by their first component, found by bisection and walked
-/// outwards; 2^L·(4·dim + 2) bytes per type, made at the first use. Special values: none.
+/// encode(decode(s)) may be another state. Cost: the points sorted by their first component, found by bisection and
+/// walked outwards; 2^L·(4·dim + 2) bytes per type, made at the first use. Special values: none.
 template <trellis::Code Code, int L>
 struct TrellisFormat {
   static_assert(L >= 1 && L <= Code::max_state_bits, "TrellisFormat needs a state that its code knows.");

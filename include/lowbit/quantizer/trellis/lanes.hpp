@@ -12,8 +12,8 @@
 #include <immintrin.h>
 #endif
 
-/// The metrics of trellis searches a register at a time. `repeat<Shift>(m)` is a register whose lane i holds m[i >> Shift];
-/// `less` gives one bit per lane, lane 0 lowest.
+/// The metrics of trellis searches a register at a time. `repeat<Shift>(m)` is a register whose lane i holds m[i >>
+/// Shift]; `less` gives one bit per lane, lane 0 lowest.
 
 namespace lowbit::trellis {
 
@@ -64,7 +64,9 @@ struct Lanes<FixedMetric<V>, isa::avx2> {
 
   LOWBIT_ALWAYS_INLINE static vec sample(std::int16_t x) noexcept { return _mm256_set1_epi16(x); }
   LOWBIT_ALWAYS_INLINE static vec cost(std::uint16_t x) noexcept { return _mm256_set1_epi16(static_cast<short>(x)); }
-  LOWBIT_ALWAYS_INLINE static vec load(const void* m) noexcept { return _mm256_loadu_si256(static_cast<const vec*>(m)); }
+  LOWBIT_ALWAYS_INLINE static vec load(const void* m) noexcept {
+    return _mm256_loadu_si256(static_cast<const vec*>(m));
+  }
   LOWBIT_ALWAYS_INLINE static void store(void* m, vec x) noexcept { _mm256_storeu_si256(static_cast<vec*>(m), x); }
   template <int Shift>
   LOWBIT_ALWAYS_INLINE static vec repeat(const std::uint16_t* m) noexcept {
@@ -82,9 +84,7 @@ struct Lanes<FixedMetric<V>, isa::avx2> {
     const vec d = _mm256_sub_epi16(x, load(c));
     return _mm256_mulhrs_epi16(d, d);
   }
-  LOWBIT_ALWAYS_INLINE static vec weighted(vec d, vec w) noexcept {
-    return _mm256_mulhrs_epi16(d, w);
-  }
+  LOWBIT_ALWAYS_INLINE static vec weighted(vec d, vec w) noexcept { return _mm256_mulhrs_epi16(d, w); }
   LOWBIT_ALWAYS_INLINE static vec add(vec a, vec b) noexcept { return _mm256_add_epi16(a, b); }
   LOWBIT_ALWAYS_INLINE static vec lower(vec a, vec base) noexcept {
     return _mm256_min_epu16(_mm256_sub_epi16(a, base), _mm256_set1_epi16(-0x8000));
@@ -159,9 +159,8 @@ struct Lanes<FixedMetric<V>, isa::avx512> {
     if constexpr (Shift >= 5) {
       return _mm512_set1_epi16(static_cast<short>(*m));
     } else if constexpr (Shift == 1) {
-      return _mm512_permutexvar_epi16(
-          load(detail::word_pairs.at),
-          _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(m))));
+      return _mm512_permutexvar_epi16(load(detail::word_pairs.at),
+                                      _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(m))));
     } else {
       vec x;
       if constexpr (Shift == 2) x = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(m)));
@@ -174,9 +173,7 @@ struct Lanes<FixedMetric<V>, isa::avx512> {
     const vec d = _mm512_sub_epi16(x, load(c));
     return _mm512_mulhrs_epi16(d, d);
   }
-  LOWBIT_ALWAYS_INLINE static vec weighted(vec d, vec w) noexcept {
-    return _mm512_mulhrs_epi16(d, w);
-  }
+  LOWBIT_ALWAYS_INLINE static vec weighted(vec d, vec w) noexcept { return _mm512_mulhrs_epi16(d, w); }
   LOWBIT_ALWAYS_INLINE static vec add(vec a, vec b) noexcept { return _mm512_add_epi16(a, b); }
   LOWBIT_ALWAYS_INLINE static vec lower(vec a, vec base) noexcept {
     return _mm512_min_epu16(_mm512_sub_epi16(a, base), _mm512_set1_epi16(-0x8000));

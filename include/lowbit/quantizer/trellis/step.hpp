@@ -15,18 +15,19 @@
 
 /// One step of a search over a bitshift trellis, from the states of step t to the groups of step t + 1.
 ///
-/// A group is the 2^Shift states that share their high L − Shift bits: the successors of one low part. All of them have the
-/// same predecessors, so one minimum and one decision serve them, and the cost of a group is all that is kept:
+/// A group is the 2^Shift states that share their high L − Shift bits: the successors of one low part. All of them have
+/// the same predecessors, so one minimum and one decision serve them, and the cost of a group is all that is kept:
 ///
 ///   next[g] = min over k of  now[p >> Shift] + w·|x − point(p)|²,   p = k·2^(L−Shift) + g
 ///
-/// For consecutive g each k is a run of consecutive states, and a cost serves 2^Shift of them. Points lie in the order of
-/// use, so a step reads them as one stream: of 32 groups, all k, of a k its components. Of equally cheap predecessors the
-/// lowest k wins.
+/// For consecutive g each k is a run of consecutive states, and a cost serves 2^Shift of them. Points lie in the order
+/// of use, so a step reads them as one stream: of 32 groups, all k, of a k its components. Of equally cheap
+/// predecessors the lowest k wins.
 ///
-/// Decisions: a knockout of the 2^Shift candidates, node 1 the final, nodes 2n and 2n + 1 below node n, candidate k at node
-/// 2^Shift + k. A node's bit is 1 where the upper candidate was strictly cheaper. The bits of 32 groups lie side by side,
-/// bit g mod 8 of byte g / 8, node after node: what a vector comparison gives. 2^Shift − 1 bits a group, under 2^L a step.
+/// Decisions: a knockout of the 2^Shift candidates, node 1 the final, nodes 2n and 2n + 1 below node n, candidate k at
+/// node 2^Shift + k. A node's bit is 1 where the upper candidate was strictly cheaper. The bits of 32 groups lie side
+/// by side, bit g mod 8 of byte g / 8, node after node: what a vector comparison gives. 2^Shift − 1 bits a group, under
+/// 2^L a step.
 
 namespace lowbit::trellis::detail {
 
@@ -132,8 +133,9 @@ struct Step {
   static constexpr std::size_t subtrees = candidates >> inner;
 
   template <bool Weighted, class Isa>
-    requires std::derived_from<Isa, isa::avx2>
-  cost_type run(Isa, const cost_type* now, cost_type* next, std::uint8_t* decisions) const noexcept {
+  requires std::derived_from<Isa, isa::avx2> cost_type run(Isa, const cost_type* now, cost_type* next,
+                                                           std::uint8_t* decisions)
+  const noexcept {
     using R = Lanes<Metric, Isa>;
     using vec = typename R::vec;
     vec sample[V], scale[V];
@@ -147,8 +149,7 @@ struct Step {
       std::uint8_t* const at = decisions + g / chunk * chunk_bytes + g % chunk / 8;
       const sample_type* const at_g = points + g / run_size * run_size * candidates * V + g % run_size;
       vec best[subtrees];
-      for (std::size_t s = 0; s < subtrees; ++s)
-        best[s] = knockout<1, Weighted, R>(now, at_g, sample, scale, g, s, at);
+      for (std::size_t s = 0; s < subtrees; ++s) best[s] = knockout<1, Weighted, R>(now, at_g, sample, scale, g, s, at);
       for (std::size_t n = subtrees / 2; n >= 1; n /= 2)
         for (std::size_t i = 0; i < n; ++i) best[i] = decide<R>(best[2 * i + 1], best[2 * i], at + 4 * (n + i - 1));
       const vec out = R::lower(best[0], common);

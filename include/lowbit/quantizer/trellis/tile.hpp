@@ -20,7 +20,8 @@
 
 namespace lowbit {
 
-/// Trellis-coded tiles: 16 × 16 weights are one tail-biting sequence of 256, row by row, in 32·K bytes: K bits a weight.
+/// Trellis-coded tiles: 16 × 16 weights are one tail-biting sequence of 256, row by row, in 32·K bytes: K bits a
+/// weight.
 ///
 ///   C  what states mean (trellis::OneMad, ThreeInst, Hyb, LookUp)
 ///   L  bits of a state; the error falls with it and the time to encode doubles. Decoding costs the same
@@ -41,8 +42,8 @@ struct TrellisTile {
   static constexpr std::size_t bytes_per_tile = layout_type::bytes_per_block;
   static_assert(bytes_per_tile == 32 * K);
 
-  /// What the root mean square of normal weights should be: the least error over L = 12 and 16, within 1 %. The published
-  /// factor is 0.9 for every K, which costs 0.3 % to 1.5 % more error at two bits and 10 % at one.
+  /// What the root mean square of normal weights should be: within 2 % of the least error (measured, L = 12 and
+  /// 16). The published factor is 0.9 for every K; it costs 1 % more error at two bits and 6 % to 8 % at one.
   static constexpr float data_rms = std::array{1.15f, 0.97f, 0.92f, 0.87f}[K - 1] * C::rms;
 
   /// Memory of one thread's searches, reused from tile to tile; the one for outliers takes its own at its first use.
@@ -52,8 +53,9 @@ struct TrellisTile {
     trellis::Viterbi<C, L, K, trellis::FloatMetric, Isa> wide;
   };
 
-  /// The states of a tile: the best found for Σ weights·(x − decoded)². Searched in 16-bit integers, so the same on every
-  /// machine; in float where a weight is beyond FixedMetric::range root mean squares of the code. NaN counts as 0.
+  /// The states of a tile: the best found for Σ weights·(x − decoded)². Searched in 16-bit integers, so the same on
+  /// every machine; in float where a weight is beyond FixedMetric::range root mean squares of the code. NaN counts as
+  /// 0.
   ///
   ///   x        row by row, normalized as above
   ///   weights  256 non-negative factors, or empty
@@ -80,7 +82,8 @@ struct TrellisTile {
   }
 
  private:
-  static void decode(isa::scalar, const std::uint8_t* bytes, std::size_t first, std::span<float, tile_cols> y) noexcept {
+  static void decode(isa::scalar, const std::uint8_t* bytes, std::size_t first,
+                     std::span<float, tile_cols> y) noexcept {
     for (std::size_t i = 0; i < tile_cols / dim; ++i)
       C::value(layout_type::state(bytes, first + i), y.subspan(dim * i).template first<dim>());
   }

@@ -21,35 +21,38 @@ namespace lowbit::trellis {
 
 /// The least costly sequence of states of a bitshift trellis for a sequence of weights, by dynamic programming.
 ///
-/// The trellis: states of L bits; a step shifts K·V new bits in at the low end, so state t + 1 is ((state t << K·V) | new)
-/// mod 2^L, and each state stands for V = Code::dim weights. Cost of a path: Σ w·(x − value)², w = 1 without weights.
+/// The trellis: states of L bits; a step shifts K·V new bits in at the low end, so state t + 1 is ((state t << K·V) |
+/// new) mod 2^L, and each state stands for V = Code::dim weights. Cost of a path: Σ w·(x − value)², w = 1 without
+/// weights.
 ///
 ///   x        [V·T]  weights in the code's units: root mean square about Code::rms. NaN counts as 0
 ///   weights  [V·T]  non-negative, of any scale, or empty; negative and NaN count as 0
 ///   states   [T]    receives the path
 ///
 /// `free` finds the best path of all. `constrained` finds the best of those whose first state has `overlap` in its high
-/// L − K·V bits and whose last state has it in the low ones: K·V bits a step then say it all, going around. `tail_biting`
-/// chooses the overlap (an approximation, below) and then that path; T·K·V ≥ L. `tail_biting_exact` tries every overlap:
-/// 2^(L−K·V) searches, for tests and short states.
+/// L − K·V bits and whose last state has it in the low ones: K·V bits a step then say it all, going around.
+/// `tail_biting` chooses the overlap (an approximation, below) and then that path; T·K·V ≥ L. `tail_biting_exact` tries
+/// every overlap: 2^(L−K·V) searches, for tests and short states.
 ///
-/// The overlap is the one that the best free path across the seam has: over the last `seam` and the first `seam` steps, at
-/// most T / 2 of each. With T / 2 this is the published rule (the sequence turned by half and searched whole); a decision
-/// hardly depends on what is further away than a few times L / (K·V) steps, so the default looks at 4 times that, which costs 0.9 % of error at L = 12 and 1.5 % at L = 16 against T / 2 (measured, K = 2).
+/// The overlap is the one that the best free path across the seam has: over the last `seam` and the first `seam` steps,
+/// at most T / 2 of each. With T / 2 this is the published rule (the sequence turned by half and searched whole); a
+/// decision hardly depends on what is further away than a few times L / (K·V) steps, so the default looks at 4 times
+/// that, which costs 0.9 % of error at L = 12 and 1.5 % at L = 16 against T / 2 (measured, K = 2).
 ///
-/// Metric: FixedMetric is exact but for its rounding; FloatMetric is float arithmetic. Scalar and vector code find the same
-/// path (with FloatMetric where the compiler may not contract a·b + c).
+/// Metric: FixedMetric is exact but for its rounding; FloatMetric is float arithmetic. Scalar and vector code find the
+/// same path (with FloatMetric where the compiler may not contract a·b + c).
 ///
-/// Memory: owned and reused; per object under 2^L/8 bytes a step and the costs of 2·2^(L−K·V) groups; per type a table of
-/// V·2^L samples. One object serves one thread. Time: V·2^L distances a step.
-/// Source: Tseng et al., "QTIP", arXiv:2406.11235, section 3.1 and algorithm 4.
+/// Memory: owned and reused; per object under 2^L/8 bytes a step and the costs of 2·2^(L−K·V) groups; per type a table
+/// of V·2^L samples. One object serves one thread. Time: V·2^L distances a step.
+/// Source: Tseng et al., "QTIP", arXiv:2406.11235; the costs of groups, the knockout and the short seam are ours.
 template <Code C, int L, int K, class Metric = FixedMetric<C::dim>, class Isa = isa::native>
 class Viterbi {
  public:
   static constexpr std::size_t dim = C::dim;
   static constexpr int shift = K * static_cast<int>(C::dim);
   static_assert(L >= 1 && L <= C::max_state_bits && L <= 16, "trellis::Viterbi needs a state that its code knows.");
-  static_assert(K >= 1 && shift <= L && shift <= 8, "trellis::Viterbi shifts in 1 to 8 bits, and no more than a state.");
+  static_assert(K >= 1 && shift <= L && shift <= 8,
+                "trellis::Viterbi shifts in 1 to 8 bits, and no more than a state.");
   static constexpr std::size_t groups = std::size_t{1} << (L - shift);
   static constexpr std::size_t default_seam = 4 * ((L + shift - 1) / shift);
 
@@ -73,7 +76,8 @@ class Viterbi {
     const std::size_t steps = states.size();
     LOWBIT_EXPECTS(steps * shift >= L, "A tail-biting sequence is no shorter than a state.");
     prepare(x, weights, steps);
-    const std::size_t after = std::min(std::max<std::size_t>(seam, 1), steps / 2), before = std::min(seam, steps - after);
+    const std::size_t after = std::min(std::max<std::size_t>(seam, 1), steps / 2),
+                      before = std::min(seam, steps - after);
     std::fill_n(cost_[0].data(), groups, cost_type{});
     forward(steps - before, before + after);
     std::size_t g = cheapest(before + after);
@@ -132,8 +136,8 @@ class Viterbi {
     for (std::size_t i = 0; i < weights.size(); ++i) weight_[i] = Metric::weight(weights[i], most);
   }
 
-  /// `count` steps from step `first` of the sequence on, going around; their decisions are numbered from 0. Costs start in
-  /// cost_[0] and end in cost_[count % 2].
+  /// `count` steps from step `first` of the sequence on, going around; their decisions are numbered from 0. Costs start
+  /// in cost_[0] and end in cost_[count % 2].
   void forward(std::size_t first, std::size_t count) {
     if (weight_.empty())
       forward<false>(first, count);
