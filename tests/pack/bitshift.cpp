@@ -52,7 +52,7 @@ std::vector<std::uint16_t> any_path(const Functions& f, std::uint64_t seed) {
 }
 
 /// Rows of two sequences that do not come back, whole or in any part.
-std::size_t wrong_rows(const Functions& f) {
+std::size_t wrong_sequences(const Functions& f) {
   std::vector<std::uint16_t> states;
   for (std::size_t b = 0; b < 2; ++b) {
     const std::vector<std::uint16_t> path = any_path(f, 100 * f.state_bits + 10 * f.shift + b);
@@ -74,10 +74,10 @@ std::size_t wrong_rows(const Functions& f) {
 /// Of Isa, every state of 1 … 16 bits, 1 … 4 bits a weight and 1 or 2 weights a state.
 template <class Isa>
 std::size_t wrong_layouts() {
-  std::size_t wrong = wrong_rows(functions<16, 2, 1, 16, Isa>()) + wrong_rows(functions<5, 3, 1, 8, Isa>());
+  std::size_t wrong = wrong_sequences(functions<16, 2, 1, 16, Isa>()) + wrong_sequences(functions<5, 3, 1, 8, Isa>());
   const auto every = [&]<int L, int K>(std::integral_constant<int, L>, std::integral_constant<int, K>) {
-    if constexpr (K <= L) wrong += wrong_rows(functions<L, K, 1, 256, Isa>());
-    if constexpr (2 * K <= L) wrong += wrong_rows(functions<L, K, 2, 128, Isa>());
+    if constexpr (K <= L) wrong += wrong_sequences(functions<L, K, 1, 256, Isa>());
+    if constexpr (2 * K <= L) wrong += wrong_sequences(functions<L, K, 2, 128, Isa>());
   };
   [&]<int... I>(std::integer_sequence<int, I...>) {
     (every(std::integral_constant<int, I / 4 + 1>{}, std::integral_constant<int, I % 4 + 1>{}), ...);
