@@ -165,6 +165,27 @@ TEST_CASE("random orthogonal: Q·Qᵀ = I, a function of the seed, with the mome
   CHECK(std::abs(square - 1.0) < 5.0 * std::sqrt(2.0 / draws));
 }
 
+TEST_CASE("orthogonal axis: it is K on the slow axis, K on every row of the fast one, and Kᵀ the other way",
+          "[linalg][hadamard]") {
+  for (const auto& axis : {linalg::OrthogonalAxis::hadamard(12), linalg::OrthogonalAxis::random(12, 3, 4)}) {
+    MatrixD K(12, 12);
+    const MatrixD unit = MatrixD::Identity(12, 12);
+    axis->multiply_slow(unit.data(), K.data(), static_cast<double*>(nullptr), 12, false);
+    CHECK((K * K.transpose() - axis->gain() * unit).cwiseAbs().maxCoeff() < 1e-13);
+    CHECK((K - K.transpose()).cwiseAbs().maxCoeff() > 0.1);
+    for (const Index inner : {1, 2, 5, 11, 16, 37})
+      for (const bool transposed : {false, true}) {
+        const MatrixD X = normal_rows(12, inner, 1), turned = X.transpose();
+        const MatrixD want = transposed ? MatrixD(K.transpose() * X) : MatrixD(K * X);
+        MatrixD slow(12, inner), scratch(12, inner), fast(inner, 12);
+        axis->multiply_slow(X.data(), slow.data(), scratch.data(), static_cast<std::size_t>(inner), transposed);
+        axis->multiply_fast(turned.data(), fast.data(), static_cast<std::size_t>(inner), transposed);
+        CHECK((slow - want).cwiseAbs().maxCoeff() < 1e-13);
+        CHECK((fast.transpose() - want).cwiseAbs().maxCoeff() < 1e-13);
+      }
+  }
+}
+
 TEST_CASE("hadamard: R·Rᵀ = I for every size from 1 to 4096", "[linalg][hadamard]") {
   // Entry by entry up to 96 and for a few more; beyond, by isometry of random vectors, which sees every entry at once.
   for (Index n = 1; n <= 4096; ++n) {
