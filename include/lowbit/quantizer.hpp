@@ -31,7 +31,6 @@
 #include "lowbit/quantizer/nvfp4.hpp"
 #include "lowbit/quantizer/phase.hpp"
 #include "lowbit/quantizer/pvq.hpp"
-#include "lowbit/quantizer/pvq_refine.hpp"
 #include "lowbit/quantizer/scale_search.hpp"
 #include "lowbit/quantizer/scaled.hpp"
 #include "lowbit/quantizer/ternary.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "lowbit/quantizer/pvq_refine.hpp"
+#include "lowbit/quantizer/pvq.hpp"
 
 #include <algorithm>
 #include <array>
@@ -160,7 +160,7 @@ TEST_CASE("pvq::refine: it goes 49 fiftieths of the way to the least loss of all
   CHECK(after - least_of_all <= (before - least_of_all) / 50.0);
 }
 
-TEST_CASE("pvq_refine: the loss of the stored point never rises, and falls a lot on correlated inputs",
+TEST_CASE("PvqScaled::refine: the loss of the stored point never rises, and falls a lot on correlated inputs",
           "[quantizer][pvq]") {
   constexpr std::size_t D = 16;
   const Pvq2_5 q;
@@ -179,7 +179,7 @@ TEST_CASE("pvq_refine: the loss of the stored point never rises, and falls a lot
       return pvq::loss(w, rounded, H.data(), D);
     };
     const std::uint64_t start = q.quantize(w, p);
-    const std::uint64_t code = pvq_refine(q, std::span<const float, D>(w), H.data(), D, p, start);
+    const std::uint64_t code = q.refine(w, p, H.data(), D, start);
     wrong += code < Pvq2_5::format_type::cardinality && loss(code) <= loss(start) ? 0 : 1;
     if (seed % 10 == 3) wrong += code == Pvq2_5::format_type::zero_code ? 0 : 1;
     before += loss(start);
@@ -190,6 +190,6 @@ TEST_CASE("pvq_refine: the loss of the stored point never rises, and falls a lot
   CHECK(after < 0.04 * before);
   const auto w = normals<D>(1);
   const std::vector<double> zero(D * D, 0.0);
-  CHECK(pvq_refine(q, std::span<const float, D>(w), zero.data(), D, p, q.quantize(w, p)) == q.quantize(w, p));
-  CHECK(pvq_refine(q, std::span<const float, D>(w), zero.data(), D, {0.0f}, 7) == 7);
+  CHECK(q.quantize_weighted(w, p, zero.data(), D) == q.quantize(w, p));
+  CHECK(q.refine(w, {0.0f}, zero.data(), D, 7) == 7);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lowbit/core/float16.hpp"
+#include "lowbit/format/pvq/refine.hpp"
 #include "lowbit/format/pvq_gain.hpp"
 #include "lowbit/pack/dense_words.hpp"
 #include "lowbit/quantizer/concept.hpp"
@@ -95,6 +96,44 @@ struct PvqScaled : detail::GroupSize<GroupSize> {
                                            std::span<code_type> codes) const noexcept {
     detail::pvq_codes<D, K, Gains>(group, p.scale, lengths(), codes);
   }
+  /// A code whose loss (w − ŵ)ᵀH(w − ŵ) is not above that of `start`: its pulses (those of the nearest code, if it is the
+  /// zero vector) moved one by one while that lowers the loss under q's own lengths, or the zero vector.
+  ///
+  ///   H  [D × D], symmetric, positive semidefinite, rows `stride` apart; zero rows and columns where the block is padded
+  ///
+  /// Offline: about 16 µs for D = 16 and K = 24.
+  code_type refine(std::span<const float, D> w, params_type p, const double* H, std::size_t stride,
+                   code_type start) const noexcept {
+    if (!(p.scale > 0.0f)) return start;
+    std::int32_t y[D];
+    if (start >= format_type::zero_code)
+      shape::nearest(w, y);
+    else
+      shape::vector(start / Gains, y);
+    const auto scale = static_cast<double>(p.scale);
+    const pvq::Fit fit =
+        pvq::refine(w, std::span<std::int32_t, D>(y), H, stride, pvq::OneOfLengths{lengths(), scale});
+    double square = 0.0;
+    for (const std::int32_t v : y) square += static_cast<double>(v) * static_cast<double>(v);
+    const auto length = static_cast<float>(fit.length * std::sqrt(square) / scale);
+    const code_type zero = format_type::code(0, 0);
+    const code_type moved = format_type::code(shape::index(y), detail::gain_rank(length, lengths()));
+    code_type best = start;
+    double least = loss(w, p, H, stride, start);
+    for (const code_type code : {moved, zero})
+      if (const double at = loss(w, p, H, stride, code); at < least) {
+        least = at;
+        best = code;
+      }
+    return best;
+  }
+  /// The nearest code, refined: what rounding with feedback wants for a block, where H is what the block's error still costs
+  /// once the columns after it have made up for what they can: the inverse of the block of the inverse Hessian of the block
+  /// and those columns. The nearest code alone ignores all correlation within a block.
+  code_type quantize_weighted(std::span<const float, D> w, params_type p, const double* H,
+                              std::size_t stride) const noexcept {
+    return refine(w, p, H, stride, quantize(w, p));
+  }
   void dequantize(code_type code, params_type p, std::span<float, D> x) const noexcept {
     format_type::point(code, lengths(), p.scale, x);
   }
@@ -110,6 +149,12 @@ struct PvqScaled : detail::GroupSize<GroupSize> {
   }
 
  private:
+  double loss(std::span<const float, D> w, params_type p, const double* H, std::size_t stride,
+              code_type code) const noexcept {
+    float rounded[D];
+    dequantize(code, p, rounded);
+    return pvq::loss(w, rounded, H, stride);
+  }
   /// ⟨w, y⟩/(s·‖y‖) of blocks that are not zero.
   std::vector<float> lengths_of(std::span<const float> values, std::size_t rows, std::size_t cols,
                                 const Groups& groups) const {

@@ -15,9 +15,10 @@
 /// Let c = ⟨a, y⟩ and e = ‖y‖². The best y also minimizes e − 2λc for λ = e/c, and for a fixed λ that is a separable convex
 /// problem: round λa, then add or remove single pulses where it costs least. As λ moves, the minimizer changes by one pulse
 /// from j to i at a time, at λ = (y_i − y_j + 1)/(a_i − a_j). The search starts at λ = K/Σa and follows that path up and
-/// down, as far as the best y can be: with the cosine found first, ‖λa − y‖ bounds (λΣa − K)² by λ²·D·(‖a‖² − c²/e). That is
-/// about D/5 exchanges of O(D) each, whatever K is. The next exchange is found by Newton's method from the far end, on the
-/// concave difference of the least cost of a new pulse and the greatest gain of a removed one.
+/// down, as far as the best y can be: with the cosine found first, ‖λa − y‖ bounds (λΣa − K)² by λ²·D·(‖a‖² − c²/e). On
+/// N(0, 1) that is up to D/4 exchanges of three evaluations of O(D), whatever K is. The next exchange is found by Newton's
+/// method from the far end, on the concave difference of the least cost of a new pulse and the greatest gain of a removed
+/// one.
 ///
 /// One body serves a single vector and as many as a register has lanes: O gives the types and what the operators lack.
 /// Every sum runs over the coordinates in order, so that all lanes and all registers give the same y.

@@ -4,14 +4,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 
-#include "lowbit/quantizer/pvq.hpp"
-
-namespace lowbit {
-
-namespace pvq {
+namespace lowbit::pvq {
 
 /// (w − ŵ)ᵀH(w − ŵ) for the block at H, rows `stride` apart.
 inline double loss(std::span<const float> w, std::span<const float> rounded, const double* H,
@@ -131,45 +126,4 @@ Fit refine(std::span<const float, D> w, std::span<std::int32_t, D> y, const doub
   }
 }
 
-}  // namespace pvq
-
-/// A code for the block w under group parameters p whose loss (w − ŵ)ᵀH(w − ŵ) is not above that of `start`: the pulses of
-/// `start` (of the nearest code, if that is the zero vector) moved one by one, with q's own lengths, or the zero vector.
-///
-///   H  [D × D] the block's part of the Hessian, symmetric, positive semidefinite, rows `stride` apart; zero rows and columns
-///      where the block is padded
-///
-/// Offline: some 10 µs per code for D = 16.
-template <std::size_t D, std::size_t K, std::size_t Gains, class Scale, std::size_t GroupSize>
-auto pvq_refine(const PvqScaled<D, K, Gains, Scale, GroupSize>& q, std::span<const float, D> w, const double* H,
-                std::size_t stride, typename PvqScaled<D, K, Gains, Scale, GroupSize>::params_type p,
-                typename PvqGain<D, K, Gains>::code_type start) noexcept {
-  using format = PvqGain<D, K, Gains>;
-  if (!(p.scale > 0.0f)) return start;
-  const auto loss_of = [&](typename format::code_type code) {
-    float rounded[D];
-    q.dequantize(code, p, rounded);
-    return pvq::loss(w, rounded, H, stride);
-  };
-  std::int32_t y[D];
-  if (start >= format::zero_code)
-    format::shape::nearest(w, y);
-  else
-    format::shape::vector(start / Gains, y);
-  const pvq::Fit fit =
-      pvq::refine(w, std::span<std::int32_t, D>(y), H, stride, pvq::OneOfLengths{q.lengths(), static_cast<double>(p.scale)});
-  double square = 0.0;
-  for (const std::int32_t v : y) square += static_cast<double>(v) * static_cast<double>(v);
-  const auto length = static_cast<float>(fit.length * std::sqrt(square) / static_cast<double>(p.scale));
-  const auto moved = format::code(format::shape::index(y), detail::gain_rank(length, q.lengths()));
-  auto best = start;
-  double least = loss_of(start);
-  for (const auto code : {moved, format::code(0, 0)})
-    if (const double loss = loss_of(code); loss < least) {
-      least = loss;
-      best = code;
-    }
-  return best;
-}
-
-}  // namespace lowbit
+}  // namespace lowbit::pvq
