@@ -14,6 +14,8 @@ namespace {
 using Small = TrellisScaled<trellis::OneMad, 8, 2>;
 using Pairs = TrellisScaled<trellis::Hyb<9>, 10, 2>;
 
+using OneAndAHalf = TrellisScaled<trellis::Hyb<9>, 9, 1, f16, dynamic_group, 3>;
+
 static_assert(TileQuantizer<Small> && TileQuantizer<Pairs>);
 
 std::vector<float> normal(std::size_t n, std::uint64_t seed) {
@@ -85,6 +87,7 @@ TEST_CASE("TrellisScaled: every tile holds what the search finds for it, for eve
     for (const std::size_t group : {per_tensor, per_row, std::size_t{32}}) {
       matches_tiles(with_group<Small>(group), rows, cols);
       matches_tiles(with_group<Pairs>(group), rows, cols);
+      matches_tiles(with_group<OneAndAHalf>(group), rows, cols);
     }
 }
 
@@ -112,6 +115,8 @@ TEST_CASE("TrellisScaled: two bits leave less than a scalar grid could, at its t
   }
   CHECK(error / energy < 0.1);  // 0.1175 is the best a scalar grid of four points can do
   CHECK(matrix.bits_per_weight() == Approx(2.0 + 16.0 / (64.0 * 256.0)));
+  CHECK(quantize_nearest(with_group<OneAndAHalf>(per_tensor), w, rows, cols).value().bits_per_weight() ==
+        Approx(1.5 + 16.0 / (64.0 * 256.0)));
 }
 
 }  // namespace lowbit::test

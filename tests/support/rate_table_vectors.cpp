@@ -34,6 +34,8 @@ std::vector<RateRow> vector_rate_rows() {
       LOWBIT_RATE_ROW("trellis 1mad L=12, 3 bit", 0.0, 0.0, TrellisScaled<trellis::OneMad, 12, 3, f16, g>{}, w),
       LOWBIT_RATE_ROW("trellis 1mad L=12, 4 bit", 0.0, 0.0, TrellisScaled<trellis::OneMad, 12, 4, f16, g>{}, w),
       LOWBIT_RATE_ROW("trellis 1mad L=16, 2 bit", 0.0, 0.0, TrellisScaled<trellis::OneMad, 16, 2, f16, g>{}, w),
+      LOWBIT_RATE_ROW("trellis hyb L=12, 1.5 bit", 0.0, 0.0, TrellisScaled<trellis::Hyb<9>, 12, 1, f16, g, 3>{}, w),
+      LOWBIT_RATE_ROW("trellis hyb L=12, 2.5 bit", 0.0, 0.0, TrellisScaled<trellis::Hyb<9>, 12, 2, f16, g, 5>{}, w),
       LOWBIT_RATE_ROW("trellis hyb L=16, 2 bit", 0.0, 0.0, TrellisScaled<trellis::Hyb<9>, 16, 2, f16, g>{}, w),
       LOWBIT_RATE_ROW("trellis 3inst L=16, 2 bit", 0.0, 0.0, TrellisScaled<trellis::ThreeInst, 16, 2, f16, g>{}, w),
   };

@@ -23,7 +23,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 /// bits.
 ///
 ///   L      bits of a state, 1 … 16
-///   K, V   a step stores the K·V bits that it shifts in, for V weights; K 1 … 4, V 1 or 2, K·V ≤ L
+///   K, V   a step stores the K·V bits that it shifts in, for V weights; V 1 or 2, K·V at most 8 and L
 ///   Steps  states in a sequence; whole bytes, and no fewer bits than a state
 ///
 /// Bit i of the stream is bit 7 − i mod 8 of byte i / 8. State t is the L bits from K·V·t on, the first the most
@@ -41,8 +41,8 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 template <int L, int K, int V = 1, std::size_t Steps = 256 / V>
 struct Bitshift {
   static constexpr int shift = K * V;
-  static_assert(L >= 1 && L <= 16 && K >= 1 && K <= 4 && (V == 1 || V == 2) && shift <= L,
-                "pack::Bitshift has states of 1 to 16 bits, 1 to 4 bits a weight and 1 or 2 weights a state.");
+  static_assert(L >= 1 && L <= 16 && K >= 1 && (V == 1 || V == 2) && shift <= 8 && shift <= L,
+                "pack::Bitshift has states of 1 to 16 bits, 1 or 2 weights a state and 1 to 8 bits a step.");
   static_assert(Steps * shift % 8 == 0 && Steps * shift >= L, "pack::Bitshift has sequences of whole bytes.");
 
   static constexpr std::size_t codes_per_block = Steps;

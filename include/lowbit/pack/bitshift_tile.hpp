@@ -13,11 +13,13 @@
 namespace lowbit::pack {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
-/// Tiles of 16 × 16 weights, each one circular sequence of Bitshift, row by row: 32·K bytes. A band of 16 rows is its tiles
+/// Tiles of 16 × 16 weights, each one circular sequence of Bitshift, row by row: 32·Shift/V bytes. A band of 16 rows is its tiles
 /// from left to right.
-template <int L, int K, int V = 1>
+///
+///   Shift  bits a step   V  weights a step, 1 or 2
+template <int L, int Shift, int V = 1>
 struct BitshiftTile {
-  using sequence = Bitshift<L, K, V>;
+  using sequence = Bitshift<L, Shift, 1, 256 / static_cast<std::size_t>(V)>;
   static constexpr std::size_t tile_rows = 16, tile_codes = 16 / static_cast<std::size_t>(V);
   static constexpr std::size_t bytes_per_tile = sequence::bytes_per_block;
 

@@ -105,6 +105,9 @@ template <class Trellises = TypeList<TrellisScaled<trellis::OneMad, 12, 1>, Trel
                                      TrellisScaled<trellis::OneMad, 12, 3>, TrellisScaled<trellis::OneMad, 12, 4>,
                                      TrellisScaled<trellis::OneMad, 16, 1>, TrellisScaled<trellis::OneMad, 16, 2>,
                                      TrellisScaled<trellis::OneMad, 16, 3>, TrellisScaled<trellis::OneMad, 16, 4>,
+                                     TrellisScaled<trellis::Hyb<9>, 12, 1, f16, dynamic_group, 3>,
+                                     TrellisScaled<trellis::Hyb<9>, 16, 1, f16, dynamic_group, 3>,
+                                     TrellisScaled<trellis::Hyb<9>, 12, 2, f16, dynamic_group, 5>,
                                      TrellisScaled<trellis::Hyb<9>, 16, 2>, TrellisScaled<trellis::ThreeInst, 16, 2>>>
 std::vector<const Codec*> trellis_codecs() {
   return codecs_of(Trellises{});

@@ -40,8 +40,8 @@
 /// Published systems have names of their own:
 ///   quip:int2  is  rescale+kron+ldlq:half_offset2:gtensor:lp2     (Chee et al., arXiv:2307.13304; int3 and int4 too)
 ///   quip#:2    is  rht+ldlq:e8p:gtensor:cd10                      (Tseng et al., arXiv:2402.04396; 3 and 4 too)
-///   qtip:2     is  rht+ldlq:trellis:k2:l16:gtensor                (Tseng et al., arXiv:2406.11235; 1 … 4; qtip:2:l12
-///                  is faster to encode)
+///   qtip:2     is  rht+ldlq:trellis:k2:l16:gtensor                (Tseng et al., arXiv:2406.11235; 1, 1.5, 3, 4 too;
+///                  qtip:2:l12 is faster to encode)
 /// with the same PARAMETERs and MODIFIERs after them.
 ///
 /// Example: gptq:int4:g128:asym:act_order:cd2. Modifiers stand in any order, each kind once. Whether a modifier means
@@ -143,6 +143,7 @@ inline constexpr Preset presets[] = {
     {"quip#:3", "rht+ldlq", "e8p_3bit", "gtensor", "", 10},
     {"quip#:4", "rht+ldlq", "e8p_4bit", "gtensor", "", 10},
     {"qtip:1", "rht+ldlq", "trellis_k1", "gtensor", "", 0},
+    {"qtip:1.5", "rht+ldlq", "trellis_k1.5", "gtensor", "", 0},
     {"qtip:2", "rht+ldlq", "trellis_k2", "gtensor", "", 0},
     {"qtip:3", "rht+ldlq", "trellis_k3", "gtensor", "", 0},
     {"qtip:4", "rht+ldlq", "trellis_k4", "gtensor", "", 0},
@@ -151,7 +152,7 @@ inline constexpr Preset presets[] = {
 /// A letter and digits: part of a format's name.
 inline bool is_parameter(std::string_view word) {
   return word.size() >= 2 && std::string_view("bdklv").find(word[0]) != std::string_view::npos &&
-         parse_number<std::size_t>(word.substr(1)).has_value();
+         word[1] >= '0' && word[1] <= '9' && parse_number<double>(word.substr(1)).has_value();
 }
 
 }  // namespace detail
@@ -184,7 +185,7 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
       }
     }
   if (words[0] == "quip" || words[0] == "quip#" || words[0] == "qtip")
-    if (rounding == words[0]) return fail(text, "is no published system; choose quip:int2 … int4, quip#:2 … 4, qtip:1 … 4");
+    if (rounding == words[0]) return fail(text, "is no published system; choose quip:int2 … int4, quip#:2 … 4, qtip:1, 1.5, 2, 3, 4");
   if (const std::size_t plus = rounding.rfind('+'); plus != std::string_view::npos) {
     spec.transform = rounding.substr(0, plus);
     for (const std::string_view kind : detail::split(spec.transform, '+'))

@@ -26,31 +26,35 @@ namespace lowbit {
 ///   C  what states mean (trellis::OneMad, ThreeInst, Hyb, LookUp)
 ///   L  bits of a state; the error falls with it and the time to encode doubles. Decoding costs the same
 ///   K  bits a weight, 1 … 4
+///   Shift  bits a step of dim weights: dim·K, or for dim = 2 one more: K + ½ bits a weight
 ///
 /// Weights are in the code's units: divided by a scale that brings their root mean square to `data_rms`. The sixteen
 /// weights of a row are 16 / V consecutive states, read from 2·K + 2 bytes without the rows before.
 /// Bits per weight: K, and whatever the scale is stored in.
 /// Source: Tseng et al., "QTIP", arXiv:2406.11235; ours lays tiles out by rows and bits from the top of bytes.
-template <trellis::Code C, int L, int K>
+template <trellis::Code C, int L, int K, int Shift = K * static_cast<int>(C::dim)>
 struct TrellisTile {
+  static_assert(Shift == K * static_cast<int>(C::dim) || (C::dim == 2 && Shift == 2 * K + 1),
+                "A step of TrellisTile stores K bits a weight, or K + 1/2.");
   using code = C;
   using format_type = TrellisFormat<C, L>;
   static constexpr std::size_t dim = C::dim;
   static constexpr std::size_t tile_rows = 16, tile_cols = 16, tile_size = tile_rows * tile_cols;
   static constexpr std::size_t steps = tile_size / dim;
-  using layout_type = pack::Bitshift<L, K, static_cast<int>(C::dim), steps>;
+  using layout_type = pack::Bitshift<L, Shift, 1, steps>;
   static constexpr std::size_t bytes_per_tile = layout_type::bytes_per_block;
-  static_assert(bytes_per_tile == 32 * K);
+  static_assert(bytes_per_tile == 32 * Shift / dim);
 
   /// What the root mean square of normal weights should be: within 2 % of the least error (measured, L = 12 and
   /// 16). The published factor is 0.9 for every K; it costs 1 % more error at two bits and 6 % to 8 % at one.
-  static constexpr float data_rms = std::array{1.15f, 0.97f, 0.92f, 0.87f}[K - 1] * C::rms;
+  static constexpr float data_rms =
+      std::array{1.15f, 1.05f, 0.97f, 0.94f, 0.92f, 0.90f, 0.87f}[2 * Shift / static_cast<int>(C::dim) - 2] * C::rms;
 
   /// Memory of one thread's searches, reused from tile to tile; the one for outliers takes its own at its first use.
   template <class Isa = isa::native>
   struct Scratch {
-    trellis::Viterbi<C, L, K, trellis::FixedMetric<C::dim>, Isa> fixed;
-    trellis::Viterbi<C, L, K, trellis::FloatMetric, Isa> wide;
+    trellis::Viterbi<C, L, K, trellis::FixedMetric<C::dim>, Isa, Shift> fixed;
+    trellis::Viterbi<C, L, K, trellis::FloatMetric, Isa, Shift> wide;
   };
 
   /// The states of a tile: the best found for Σ weights·(x − decoded)². Searched in 16-bit integers, so the same on

@@ -25,18 +25,20 @@ namespace lowbit {
 ///
 ///   C     what states mean: trellis::OneMad, ThreeInst, Hyb, LookUp
 ///   L, K  bits of a state; bits per weight, 1 … 4
+///   Shift bits a step: K·dim, or for codes of pairs one more: K + ½ bits per weight
 ///
-/// s brings the group's root mean square to 0.9 of the code's [U: QTIP's constant; the error is flat around it]. A group of
+/// s brings the group's root mean square to TrellisTile::data_rms. A group of
 /// zeros, or one whose scale underflows, has s = 0. Groups hold a multiple of 16 columns; the natural choice after an
 /// incoherence transform is one scale per matrix (default_group). Tiles past the last row or column are stored whole.
 ///
-/// Bits per weight: K + (bits of s) / group. Cost of encoding: 2^L distances per weight; decoding does not depend on L.
+/// Bits per weight: Shift / dim + (bits of s) / group. Cost of encoding: 2^L distances per weight; decoding does not depend on L.
 /// Source: Tseng et al., "QTIP", arXiv:2406.11235. Ours scales by the group where QTIP has one scale per matrix.
-template <trellis::Code C, int L, int K, class Scale = f16, std::size_t GroupSize = dynamic_group>
+template <trellis::Code C, int L, int K, class Scale = f16, std::size_t GroupSize = dynamic_group,
+          int Shift = K * static_cast<int>(C::dim)>
 struct TrellisScaled : detail::GroupSize<GroupSize> {
-  using tile = TrellisTile<C, L, K>;
+  using tile = TrellisTile<C, L, K, Shift>;
   using format_type = typename tile::format_type;
-  using layout_type = pack::BitshiftTile<L, K, static_cast<int>(C::dim)>;
+  using layout_type = pack::BitshiftTile<L, Shift, static_cast<int>(C::dim)>;
   using stored_type = Scale;
   static_assert(GroupSize == dynamic_group || GroupSize >= per_tensor || GroupSize % 16 == 0,
                 "Groups of trellis-coded weights hold whole tiles of 16 columns.");
@@ -94,10 +96,11 @@ struct TrellisScaled : detail::GroupSize<GroupSize> {
     return {static_cast<float>(stored)};
   }
 
-  /// "trellis_k2_l12_1mad_f16"; the code is left out where it is 1MAD.
+  /// "trellis_k2_l12_f16"; the code is named where it is not 1MAD, or for half bits HYB.
   static std::string storage_name() {
-    std::string name = "trellis_k" + std::to_string(K) + "_l" + std::to_string(L);
-    if (!std::same_as<C, trellis::OneMad>) name += "_" + std::string(C::name);
+    constexpr bool half = Shift % C::dim != 0;
+    std::string name = "trellis_k" + std::to_string(K) + (half ? ".5" : "") + "_l" + std::to_string(L);
+    if (C::name != (half ? "hyb" : "1mad")) name += "_" + std::string(C::name);
     return name.append("_").append(detail::scale_name<Scale>);
   }
 };

@@ -21,7 +21,8 @@ namespace lowbit::trellis {
 
 /// The least costly sequence of states of a bitshift trellis for a sequence of weights, by dynamic programming.
 ///
-/// The trellis: states of L bits; a step shifts K·V new bits in at the low end, so state t + 1 is ((state t << K·V) |
+/// The trellis: states of L bits; a step shifts K·V new bits in at the low end (Shift of them, which for V = 2 may be one
+/// more: K + ½ bits a weight), so state t + 1 is ((state t << K·V) |
 /// new) mod 2^L, and each state stands for V = Code::dim weights. Cost of a path: Σ w·(x − value)², w = 1 without
 /// weights.
 ///
@@ -45,11 +46,12 @@ namespace lowbit::trellis {
 /// Memory: owned and reused; per object under 2^L/8 bytes a step and the costs of 2·2^(L−K·V) groups; per type a table
 /// of V·2^L samples. One object serves one thread. Time: V·2^L distances a step.
 /// Source: Tseng et al., "QTIP", arXiv:2406.11235; the costs of groups, the knockout and the short seam are ours.
-template <Code C, int L, int K, class Metric = FixedMetric<C::dim>, class Isa = isa::native>
+template <Code C, int L, int K, class Metric = FixedMetric<C::dim>, class Isa = isa::native,
+          int Shift = K * static_cast<int>(C::dim)>
 class Viterbi {
  public:
   static constexpr std::size_t dim = C::dim;
-  static constexpr int shift = K * static_cast<int>(C::dim);
+  static constexpr int shift = Shift;
   static_assert(L >= 1 && L <= C::max_state_bits && L <= 16, "trellis::Viterbi needs a state that its code knows.");
   static_assert(K >= 1 && shift <= L && shift <= 8,
                 "trellis::Viterbi shifts in 1 to 8 bits, and no more than a state.");
