@@ -115,14 +115,14 @@ TEMPLATE_TEST_CASE("PvqScaled: registers of blocks give the codes that one block
   CHECK(wrong_lanes<TestType>() == 0);
 }
 
-TEST_CASE("PvqScaled: N(0, 1) loses what each preset's docstring promises", "[quantizer][pvq]") {
+TEST_CASE("PvqScaled: N(0, 1) loses what the docstring of the presets says", "[quantizer][pvq]") {
   const std::size_t rows = 24, cols = 1024;
   const std::vector<float> w = normals(rows * cols, 11);
-  // Measured once on 64 × 4096, with 2 % for the draw.
+  // Unverified elsewhere: measured on 64 × 4096, with 2 % for the draw.
   CHECK(relative_error(w, round_trip(Pvq2{}, w, rows, cols)) < 1.02 * 0.0999);
-  CHECK(relative_error(w, round_trip(Pvq2_5{}, w, rows, cols)) < 1.02 * 0.0514);
+  CHECK(relative_error(w, round_trip(Pvq2_5{}, w, rows, cols)) < 1.02 * 0.0504);
   CHECK(relative_error(w, round_trip(Pvq3{}, w, rows, cols)) < 1.02 * 0.0250);
-  CHECK(relative_error(w, round_trip(Pvq3_25{}, w, rows, cols)) < 1.02 * 0.0181);
+  CHECK(relative_error(w, round_trip(Pvq3_25{}, w, rows, cols)) < 1.02 * 0.0178);
   CHECK(relative_error(w, by_rows(Pvq4{}, w, rows, cols)) < 1.02 * 0.00629);
   CHECK(by_rows(Pvq3{}, w, rows, cols) == round_trip(Pvq3{}, w, rows, cols));
   CHECK(by_rows(Pvq4{}, w, rows, cols) == round_trip(Pvq4{}, w, rows, cols));
@@ -136,9 +136,9 @@ TEST_CASE("PvqScaled: bits per weight are those of the code, the scale and the s
                                       32.0 * static_cast<double>(gains) / static_cast<double>(rows * cols);
   };
   CHECK(bits(Pvq2{}, 32, 3));
-  CHECK(bits(Pvq2_5{}, 40, 7));
+  CHECK(bits(Pvq2_5{}, 40, 3));
   CHECK(bits(Pvq3{}, 48, 7));
-  CHECK(bits(Pvq3_25{}, 52, 12));
+  CHECK(bits(Pvq3_25{}, 52, 7));
   CHECK(bits(Fine<>{}, 63, 9));
   STATIC_REQUIRE(std::is_same_v<Pvq4::layout_type, pack::DenseWords<64, std::uint64_t>>);
 }
@@ -238,14 +238,14 @@ TEST_CASE("PvqScaled: lengths learned from heavy tails err less than those of th
 
 TEST_CASE("PvqScaled: lengths that are shared follow the length of the rows", "[quantizer][pvq]") {
   const auto gains = [](std::size_t rows, std::size_t cols) {
-    const auto m = quantize_nearest(Pvq2_5{}, normals(rows * cols, 10), rows, cols).value();
+    const auto m = quantize_nearest(Pvq3{}, normals(rows * cols, 10), rows, cols).value();
     return std::vector<float>(m.shared().begin(), m.shared().end());
   };
   const std::vector<float> of_short = gains(4, 48), of_long = gains(1, 8192);
   REQUIRE(of_short.size() == 7);
   CHECK(of_short.front() > of_long.front());  // blocks of a short row differ less
   CHECK(of_short.back() < of_long.back());
-  const auto law = Pvq2_5::format_type::long_row_gains();
+  const auto law = Pvq3::format_type::long_row_gains();
   for (std::size_t j = 0; j < 7; ++j) CHECK(of_long[j] == test::Approx(static_cast<double>(law[j])).epsilon(2e-3));
 }
 
