@@ -75,7 +75,7 @@ class OddField {
 };
 
 /// First rows of four symmetric ±1 circulants of order t with A² + B² + C² + D² = 4t·I; bit j − 1 is set where entry j
-/// (and t − j) is −1, entry 0 is +1. For the orders 4t that neither of Paley's types gives; found by search.
+/// (and t − j) is −1, entry 0 is +1. For the orders 4t that neither of Paley's types gives, up to 256; found by search. Orders 188 and 236 are not of this form.
 struct WilliamsonRows {
   std::size_t t;
   std::array<std::uint32_t, 4> rows;
@@ -84,6 +84,7 @@ inline constexpr WilliamsonRows williamson_rows[] = {
     {23, {0x135, 0x1c2, 0x2e4, 0x5ec}},
     {29, {0x59d, 0x748, 0x359c, 0x8b6}},
     {39, {0x2fb92, 0x26b7e, 0x15e6e, 0x6317d}},
+    {43, {0xad86, 0x1ce6d0, 0x165cdc, 0x15e875}},
 };
 
 constexpr const WilliamsonRows* find_williamson(std::size_t order) noexcept {
