@@ -75,7 +75,8 @@ class OddField {
 };
 
 /// First rows of four symmetric ±1 circulants of order t with A² + B² + C² + D² = 4t·I; bit j − 1 is set where entry j
-/// (and t − j) is −1, entry 0 is +1. For the orders 4t that neither of Paley's types gives, up to 256; found by search. Orders 188 and 236 are not of this form.
+/// (and t − j) is −1, entry 0 is +1. For the orders 4t up to 256 that neither of Paley's types gives, found by search;
+/// 188 and 236 have no such matrix.
 struct WilliamsonRows {
   std::size_t t;
   std::array<std::uint32_t, 4> rows;
