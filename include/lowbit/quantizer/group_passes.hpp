@@ -146,7 +146,7 @@ void quantize_group(const Q& q, std::span<const float> group, const typename Q::
 /// Out of line, so that the usual exponents keep their registers and the others compile once.
 [[gnu::noinline]] inline f32xn power_of_lanes(f32xn e, float p) noexcept { return power(e, p); }
 
-/// power(e, p) of a register or a few in step, p being known where it is 2 or 2.4.
+/// power(e, p) of a register, or of a few in step where p is known to be 2 or 2.4.
 struct PowerTwo {
   template <class V>
   LOWBIT_ALWAYS_INLINE V operator()(V e) const noexcept {
@@ -162,9 +162,6 @@ struct PowerTwoFour {
 struct PowerAny {
   float p;
   LOWBIT_ALWAYS_INLINE f32xn operator()(f32xn e) const noexcept { return power_of_lanes(e, p); }
-  LOWBIT_ALWAYS_INLINE f32batch operator()(f32batch e) const noexcept {
-    return each([this](f32xn v) { return power_of_lanes(v, p); }, e);
-  }
 };
 
 /// error_sum_scalar, points(x) standing for the grid's points. Looks at the limit after every 128 elements, so that the
@@ -179,17 +176,19 @@ double error_sum_of(const Points& points, const Power& power_of, std::span<const
     const std::size_t end = std::min(group.size(), begin + error_block);
     f32xn sums[registers] = {};
     std::size_t i = begin;
-    for (; i + batch_floats <= end; i += batch_floats) {
-      if (i != begin && (i - begin) % stretch == 0) {
-        const double least = total + static_cast<double>(fold(sums));
-        if (least >= limit) return least;
-      }
-      const f32batch x = load_batch(group.data() + i);
-      const f32batch error = each([&](f32xn v) { return magnitude(points(v) - v); }, x);
-      f32batch term = power_of(error * unit);
-      if (weights != nullptr) term = load_batch(weights + i) * term;
+    if constexpr (requires(f32batch e) { power_of(e); }) {
+      for (; i + batch_floats <= end; i += batch_floats) {
+        if (i != begin && (i - begin) % stretch == 0) {
+          const double least = total + static_cast<double>(fold(sums));
+          if (least >= limit) return least;
+        }
+        const f32batch x = load_batch(group.data() + i);
+        const f32batch error = each([&](f32xn v) { return magnitude(points(v) - v); }, x);
+        f32batch term = power_of(error * unit);
+        if (weights != nullptr) term = load_batch(weights + i) * term;
 #pragma GCC unroll 16
-      for (std::size_t k = 0; k < term.count; ++k) sums[k % registers] += term.r[k];
+        for (std::size_t k = 0; k < term.count; ++k) sums[k % registers] += term.r[k];
+      }
     }
     std::size_t k = 0;
     for (; i + lane_count <= end; i += lane_count, k = (k + 1) % registers) {
@@ -215,16 +214,23 @@ template <Quantizer Q>
 double error_sum_lanes(const Q& q, const typename Q::params_type& params, std::span<const float> group,
                        std::span<const float> h, float p, float unit, double limit) noexcept {
   const LaneGrid<Q> grid(q, params);
-  const auto sum = [&](const auto& points) {
-    if (p == 2.0f) return error_sum_of(points, PowerTwo{}, group, h, unit, limit);
-    if (p == 2.4f) return error_sum_of(points, PowerTwoFour{}, group, h, unit, limit);
-    return error_sum_of(points, PowerAny{p}, group, h, unit, limit);
+  const auto points = [&](f32xn x) { return grid.points(x); };
+  const auto usual = [&](const auto& of) {
+    return p == 2.0f ? error_sum_of(of, PowerTwo{}, group, h, unit, limit)
+                     : error_sum_of(of, PowerTwoFour{}, group, h, unit, limit);
   };
+  if (p == 2.0f || p == 2.4f) {
 #if LOWBIT_HAS_AVX2
-  if constexpr (requires(f32xn x) { grid.points_by_products(x); })
-    if (grid.products_apply(2.0f / unit)) return sum([&](f32xn x) { return grid.points_by_products(x); });
+    if constexpr (requires(f32xn x) { grid.points_by_products(x); }) {
+      if (grid.products_apply(2.0f / unit)) return usual([&](f32xn x) { return grid.points_by_products(x); });
+      return error_sum_of(points, PowerAny{p}, group, h, unit, limit);
+    } else
 #endif
-  return sum([&](f32xn x) { return grid.points(x); });
+    {
+      return usual(points);
+    }
+  }
+  return error_sum_of(points, PowerAny{p}, group, h, unit, limit);
 }
 
 /// The elements of largest magnitude among those of each partial sum of error_sum, and their weights: clipping costs most
