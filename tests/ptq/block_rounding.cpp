@@ -2,6 +2,7 @@
 #include <Eigen/Cholesky>
 
 #include "catch.hpp"
+#include "lowbit/quantizer/pvq.hpp"
 #include "ptq/test_bed.hpp"
 
 /// Hessian rounding of formats whose codes stand for several weights.
@@ -192,6 +193,24 @@ TEST_CASE("block rounding: with H = I a vector format is rounded to nearest", "[
   CHECK(same_bytes(rounded(HessianRounding{}, q, problem), rounded(NearestRounding{}, q, problem)));
   CarryScaled tile;
   CHECK(same_bytes(rounded(HessianRounding{}, tile, problem), rounded(NearestRounding{}, tile, problem)));
+}
+
+TEST_CASE("block rounding: a quantizer that weighs errors within its block loses less where inputs are correlated",
+          "[ptq][hessian]") {
+  struct Plain : PvqScaled<16, 24, 7> {
+    void quantize_weighted() = delete;  // hides the weighted one
+  };
+  for (const Problem& problem : {tb0(), tb1()}) {
+    const double weighted = proxy(problem, rounded(HessianRounding{}, Pvq3{}, problem));
+    const double plain = proxy(problem, rounded(HessianRounding{}, Plain{}, problem));
+    CHECK(weighted <= 0.5 * plain);
+    double before = weighted;
+    for (const int sweeps : {1, 3}) {
+      const double now = proxy(problem, rounded(HessianRounding{.cd_sweeps = sweeps}, Pvq3{}, problem));
+      CHECK(now <= before * (1.0 + 1e-12));
+      before = now;
+    }
+  }
 }
 
 }  // namespace lowbit::test

@@ -6,6 +6,7 @@
 #include "lowbit/format/trellis/hyb.hpp"
 #include "lowbit/format/trellis/one_mad.hpp"
 #include "lowbit/format/trellis/three_inst.hpp"
+#include "lowbit/format/voronoi_code.hpp"
 #include "lowbit/quantizer/pvq.hpp"
 #include "lowbit/quantizer/trellis/trellis_scaled.hpp"
 #include "lowbit/quantizer/vector_scaled.hpp"
@@ -21,9 +22,11 @@ std::vector<RateRow> vector_rate_rows() {
       LOWBIT_RATE_ROW("d4 ball 12, 3 bit", 0.0, 0.0, VectorScaled<D4Ball<12>, f16, g>{}, w),
       LOWBIT_RATE_ROW("e8 ball 8, 1 bit", 0.0, 0.0, VectorScaled<E8Ball<8>, f16, g>{}, w),
       LOWBIT_RATE_ROW("e8 ball 12, 1.5 bit", 0.0, 0.0, VectorScaled<E8Ball<12>, f16, g>{}, w),
-      LOWBIT_RATE_ROW("e8p, 2 bit", 0.0891, 0.0, VectorScaled<E8P, f16, g>{}, w),
+      LOWBIT_RATE_ROW("e8p, 2 bit", 0.0914, 0.0, VectorScaled<E8P, f16, g>{}, w),
       LOWBIT_RATE_ROW("e8p, 3 bit", 0.0, 0.0, VectorScaled<E8P3, f16, g>{}, w),
       LOWBIT_RATE_ROW("e8p, 4 bit", 0.0, 0.0, VectorScaled<E8P4, f16, g>{}, w),
+      LOWBIT_RATE_ROW("e8 voronoi 8, 3 bit", 0.0, 0.0, VectorScaled<E8Voronoi<8>, f16, g>{}, w),
+      LOWBIT_RATE_ROW("e8 voronoi 16, 4 bit", 0.0, 0.0, VectorScaled<E8Voronoi<16>, f16, g>{}, w),
       LOWBIT_RATE_ROW("pvq 2 bit", 0.0, 0.0, Pvq2{}, w),
       LOWBIT_RATE_ROW("pvq 2.5 bit", 0.0, 0.0, Pvq2_5{}, w),
       LOWBIT_RATE_ROW("pvq 3 bit", 0.0, 0.0, Pvq3{}, w),

@@ -13,6 +13,7 @@
 #include "lowbit/format/trellis/hyb.hpp"
 #include "lowbit/format/trellis/one_mad.hpp"
 #include "lowbit/format/trellis/three_inst.hpp"
+#include "lowbit/format/voronoi_code.hpp"
 #include "lowbit/pipeline/codec.hpp"
 #include "lowbit/pipeline/gguf_export.hpp"
 #include "lowbit/quantizer.hpp"
@@ -89,7 +90,8 @@ std::vector<const Codec*> block_codecs() {
 template <class Lattices = TypeList<VectorScaled<E8P, f16, dynamic_group>, VectorScaled<E8P3, f16, dynamic_group>,
                                     VectorScaled<E8P4, f16, dynamic_group>, VectorScaled<E8Ball<8>, f16, dynamic_group>,
                                     VectorScaled<E8Ball<12>, f16, dynamic_group>, VectorScaled<D4Ball<8>, f16, dynamic_group>,
-                                    VectorScaled<D4Ball<12>, f16, dynamic_group>>>
+                                    VectorScaled<D4Ball<12>, f16, dynamic_group>, VectorScaled<E8Voronoi<8>, f16, dynamic_group>,
+                                    VectorScaled<E8Voronoi<16>, f16, dynamic_group>>>
 std::vector<const Codec*> lattice_codecs() {
   return codecs_of(Lattices{});
 }

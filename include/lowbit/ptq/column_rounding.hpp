@@ -136,7 +136,7 @@ inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatri
   for (Index p = 0; p < n; ++p)
     original.col(p) = W.col(problem.order[static_cast<std::size_t>(p)]).segment(begin, count).cast<double>();
   RowsInWork rows{problem, W, begin, original, MatrixD(count, n)};
-  MatrixD errors;
+  MatrixD errors, metric;
   const Index padded_rows = (count + height - 1) / height * height;
   RoundedRows out{.codes = Codes::Zero(padded_rows, (n + width - 1) / width * (width / dim))};
   std::vector<float> values;
@@ -166,6 +166,13 @@ inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatri
     } else {
       for (Index j = first; j < last; j += width) {
         const Index columns = std::min(width, last - j);
+        // What an error within the block costs once the columns after it have made up for what they can.
+        const bool weighs = grid.weighs_blocks() && columns == width;
+        if (weighs) {
+          const MatrixD inverse = problem.U.block(j, j, width, width).triangularView<Eigen::Upper>().solve(
+              MatrixD::Identity(width, width));
+          metric.noalias() = inverse * inverse.transpose();
+        }
         for (Index r = 0; r < count; ++r)
           if (!rows.fit(grid, fitted, r, j, values)) return overflowed(r, j);
         for (Index top = 0; top < count; top += height) {
@@ -174,7 +181,7 @@ inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatri
           for (Index r = 0; r < tall; ++r)
             for (Index i = 0; i < columns; ++i)
               x[static_cast<std::size_t>(r * width + i)] = static_cast<float>(rows.work(top + r, j + i));
-          grid.nearest_block(top, j, x.data(), y.data(), codes.data());
+          grid.nearest_block(top, j, x.data(), weighs ? metric.data() : nullptr, y.data(), codes.data());
           for (Index r = 0; r < height; ++r)
             for (Index k = 0; k < width / dim; ++k)
               out.codes(top + r, j / dim + k) = codes[static_cast<std::size_t>(r * (width / dim) + k)];

@@ -64,7 +64,7 @@ inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W
       std::fill(x.begin(), x.end(), 0.0f);
       for (Index r = 0; r < tall; ++r)
         for (Index i = 0; i < wide; ++i) x[static_cast<std::size_t>(r * width + i)] = static_cast<float>(target(r, i));
-      grid.nearest_block(top, j, x.data(), y.data(), chosen.data());
+      grid.nearest_block(top, j, x.data(), wide == width ? curvature.data() : nullptr, y.data(), chosen.data());
       MatrixD step(tall, wide);
       for (Index r = 0; r < tall; ++r)
         for (Index i = 0; i < wide; ++i) step(r, i) = static_cast<double>(y[static_cast<std::size_t>(r * width + i)]) - old(r, i);

@@ -34,9 +34,12 @@ class Grid {
     LOWBIT_ASSERT(false, "formats of more dimensions are rounded in blocks");
     return {};
   }
+  /// Whether nearest_block looks at its metric.
+  virtual bool weighs_blocks() const { return false; }
   /// Other formats: rounds x [height × width] and fills `values` [height × width] and `codes` [height × width / dim].
-  /// Rows and positions past the end of the layer are 0 in x and may become anything.
-  virtual void nearest_block(Index, Index, const float*, float*, std::uint64_t*) const {
+  /// Rows and positions past the end of the layer are 0 in x and may become anything. metric [width × width], symmetric: the
+  /// error e of a row costs e·metric·eᵀ; null: its square.
+  virtual void nearest_block(Index, Index, const float*, const double*, float*, std::uint64_t*) const {
     LOWBIT_ASSERT(false, "scalar formats are rounded one by one");
   }
   /// Refits the group that begins at (row, position) to its current values. False if its scale overflows its storage.
@@ -87,9 +90,11 @@ class MatrixGrid final : public Grid {
       return Grid::nearest(row, position, x);
     }
   }
-  void nearest_block(Index row, Index position, const float* x, float* values, std::uint64_t* codes) const override {
+  bool weighs_blocks() const override { return weighted; }
+  void nearest_block(Index row, Index position, const float* x, [[maybe_unused]] const double* metric, float* values,
+                     std::uint64_t* codes) const override {
     if constexpr (code_columns<Q> == 1) {
-      Grid::nearest_block(row, position, x, values, codes);
+      Grid::nearest_block(row, position, x, metric, values, codes);
     } else {
       constexpr std::size_t dim = Q::format_type::dim, tall = pack::tile_rows<typename Q::layout_type>,
                             per_row = code_columns<Q> / dim;
@@ -100,11 +105,20 @@ class MatrixGrid final : public Grid {
       const std::size_t rows = std::min(tall, params_.size() / groups_.per_row_count() - static_cast<std::size_t>(row));
       for (std::size_t i = 0; i < rows; ++i) params[i] = params_[slot(row + static_cast<Index>(i), g)];
       const Q here = view_.group_quantizer(begin_ + static_cast<std::size_t>(row), g);
-      if constexpr (TileQuantizer<Q>)
+      if constexpr (TileQuantizer<Q>) {
         here.quantize_tile(std::span<const float>(x, tall * code_columns<Q>),
                            std::span<const typename Q::params_type>(params, tall), std::span<Code>(chosen, tall * per_row));
-      else
-        chosen[0] = here.quantize(std::span<const float, dim>(x, dim), point_params(here, params[0], c - groups_.begin(g)));
+      } else {
+        const std::span<const float, dim> block(x, dim);
+        const auto point = point_params(here, params[0], c - groups_.begin(g));
+        bool done = false;
+        if constexpr (weighted)
+          if (metric != nullptr) {
+            chosen[0] = here.quantize_weighted(block, point, metric, dim);
+            done = true;
+          }
+        if (!done) chosen[0] = here.quantize(block, point);
+      }
       for (std::size_t i = 0; i < tall * per_row; ++i) {
         const auto point = point_params(here, params[i / per_row], c - groups_.begin(g) + i % per_row * dim);
         here.dequantize(chosen[i], point, std::span<float, dim>(values + i * dim, dim));
@@ -121,6 +135,11 @@ class MatrixGrid final : public Grid {
   }
 
  private:
+  static constexpr bool weighted =
+      requires(const Q q, std::span<const float, Q::format_type::dim> x, typename Q::params_type p, const double* H) {
+        q.quantize_weighted(x, p, H, std::size_t{});
+      };
+
   std::size_t column(Index position) const {
     return stored_in_order_ ? static_cast<std::size_t>(position) : order_[static_cast<std::size_t>(position)];
   }
