@@ -39,6 +39,15 @@ TEST_CASE("recipe: modifiers choose the stored type", "[pipeline][recipe]") {
   CHECK(resolved("rtn:mxfp4:even").variant == "even");
   CHECK(resolved("rtn:nvfp4:four_over_six").variant == "four_over_six");
   CHECK(resolved("rtn:ternary:absmean").storage == "ternary_f16");
+  CHECK(resolved("gptq:phase").storage == "phase_f16");
+  CHECK(resolved("quip#:2").storage == "e8p_f16");
+  CHECK(resolved("quip#:3").storage == "e8p_3bit_f16");
+  CHECK(resolved("quip:int3").storage == "half_offset3_f16");
+  CHECK(resolved("qtip:2").storage == "trellis_k2_l16_f16");
+  CHECK(resolved("qtip:1.5:l12").storage == "trellis_k1.5_l12_f16");
+  CHECK(resolved("rtn:trellis:k2:l12").group_size == per_tensor);
+  CHECK(resolved("rht+ldlq:pvq:d16:k24:grow").storage == Pvq3::storage_name());
+  CHECK(resolved("rtn:pvq2.5").storage == Pvq2_5::storage_name());
 }
 
 TEST_CASE("recipe: a scale search stands where it can search", "[pipeline][recipe]") {
@@ -69,7 +78,8 @@ TEST_CASE("recipe: formats and modifiers that do not exist together are refused,
       {"rtn:INT4", "'INT4'"},       {"rtn:q4_0:g32", "'g…'"},     {"rtn:q4_0:asym", "'asym'"},
       {"rtn:q8_0:scale_f32", "'scale_f32'"}, {"rtn:q8_0:lp2", "'lp2'"}, {"rtn:q9_9", "'q9_9'"},
       {"rtn:q4_0:s1", "'s1 … s4'"}, {"rtn:nvfp4:rceil", "'rceil'"}, {"rtn:int4:even", "'even'"},
-      {"gptq:phase", "'gptq'"}, {"rtn:int4:scale_f64", "'scale_f64'"},
+      {"rtn:e8p:g12", "'g12'"}, {"rtn:trellis:k2:l12:g24", "'g24'"}, {"rtn:trellis:k9:l12", "'trellis_k9_l12'"},
+      {"rtn:e8p:asym", "'asym'"}, {"rtn:int4:scale_f64", "'scale_f64'"},
       {"rtn:int4:asymreal:scale_bf16", "'asymreal'"},
       {"rtn:int4:hqq", "'hqq'"},    {"rtn:int4:asym:hqq", "'hqq'"}, {"rtn:int8:kl", "'kl'"},
       {"rtn:int8:kl:g64", "'kl'"},  {"rtn:q8_0:golden", "'golden'"},

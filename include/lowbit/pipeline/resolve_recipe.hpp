@@ -28,6 +28,7 @@ inline std::vector<std::string> format_words() {
     }
     words.push_back(std::move(name));
   }
+  for (const FormatAlias& alias : format_aliases) words.emplace_back(alias.word);
   std::sort(words.begin(), words.end());
   words.erase(std::unique(words.begin(), words.end()), words.end());
   return words;
@@ -42,6 +43,8 @@ inline Result<ptq::RecipeSpec> resolve(ptq::RecipeSpec spec) {
     return Error{.code = Errc::invalid_argument,
                  .message = "recipe '" + spec.text + "': '" + std::string(word) + "' " + why};
   };
+  for (const FormatAlias& alias : format_aliases)
+    if (spec.format == alias.word) spec.format = alias.format;
   const bool zero_said = !spec.zero_point.empty(), scale_said = !spec.scale_storage.empty();
   const std::string scale = "_" + (scale_said ? spec.scale_storage : "f16");
   std::vector<std::string> candidates = {spec.format + "_" + (zero_said ? spec.zero_point : "sym") + scale};

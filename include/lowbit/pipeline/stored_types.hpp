@@ -146,6 +146,17 @@ inline const std::vector<const Codec*>& all_codecs() {
   return all;
 }
 
+/// Other words for formats with long names: what a recipe calls word is format.
+struct FormatAlias {
+  std::string_view word, format;
+};
+inline constexpr FormatAlias format_aliases[] = {
+    {"pvq2", "pvq_d16k11g3"},         {"pvq2.5", "pvq_d16k17g3"},     {"pvq3", "pvq_d16k24g7"},
+    {"pvq3.25", "pvq_d16k29g7"},      {"pvq4", "pvq_d16k49g14"},      {"pvq_d16_k11", "pvq_d16k11g3"},
+    {"pvq_d16_k17", "pvq_d16k17g3"},  {"pvq_d16_k24", "pvq_d16k24g7"}, {"pvq_d16_k29", "pvq_d16k29g7"},
+    {"pvq_d16_k49", "pvq_d16k49g14"},
+};
+
 /// The codec of a storage name. Errors: unsupported, naming it.
 inline Result<const Codec*> find_codec(std::string_view storage_name) {
   for (const Codec* codec : all_codecs())
