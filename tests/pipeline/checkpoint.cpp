@@ -86,7 +86,9 @@ TEST_CASE("checkpoint: what is read back evaluates like its dequantized weights"
   const TempDir dir;
   for (const char* recipe :
        {"rtn:int4:g128", "gptq:int4:g128:asym", "gptq:int3:g64:act_order:cd1", "gptq:int2:g32:asymreal", "rtn:int8:grow",
-        "rtn:int5:gtensor", "gptq:int6:g100:scale_bf16:act_order:static_groups", "rtn:int7:g48:scale_f32:s4", "gptq:q4_0", "rtn:q8_0"}) {
+        "rtn:int5:gtensor", "gptq:int6:g100:scale_bf16:act_order:static_groups", "rtn:int7:g48:scale_f32:s4", "gptq:q4_0", "rtn:q8_0",
+        "quip:int2", "quip#:2:cd1", "qtip:2:l12", "rescale+rht_in+gptq:int3:g64:asym:seed9", "rht+ldlq:pvq3:grow",
+        "rtn:e8_ball12:g64", "gptq:trellis:k3:l12:g64:act_order"}) {
     CAPTURE(recipe);
     const auto outcome = quantize(recipe, model_dir(), dir / "out", 2, true);
     REQUIRE(outcome);
@@ -128,13 +130,42 @@ TEST_CASE("checkpoint: float recipes keep the embedded half-precision weights bi
 
 TEST_CASE("checkpoint: the same bytes for any number of threads and any run", "[pipeline]") {
   const TempDir dir;
-  const std::string recipe = "gptq:int4:g64:asym:act_order:cd2:hlp2";
-  REQUIRE(quantize(recipe, model_dir(), dir / "one", 1));
-  REQUIRE(quantize(recipe, model_dir(), dir / "two", 2));
-  REQUIRE(quantize(recipe, model_dir(), dir / "again", 2));
-  for (const char* name : {"model.safetensors", "config.json", "tokenizer.json"}) {
-    CHECK(bytes_of(dir / "one" / name) == bytes_of(dir / "two" / name));
-    CHECK(bytes_of(dir / "two" / name) == bytes_of(dir / "again" / name));
+  for (const std::string recipe : {"gptq:int4:g64:asym:act_order:cd2:hlp2", "rescale+rht+ldlq:e8p:gtensor:cd1", "qtip:2:l12"}) {
+    CAPTURE(recipe);
+    REQUIRE(quantize(recipe, model_dir(), dir / "one", 1, true));
+    REQUIRE(quantize(recipe, model_dir(), dir / "two", 2, true));
+    REQUIRE(quantize(recipe, model_dir(), dir / "again", 2, true));
+    for (const char* name : {"model.safetensors", "config.json", "tokenizer.json"}) {
+      CHECK(bytes_of(dir / "one" / name) == bytes_of(dir / "two" / name));
+      CHECK(bytes_of(dir / "two" / name) == bytes_of(dir / "again" / name));
+    }
+  }
+}
+
+TEST_CASE("checkpoint: another seed is another basis, and a damaged basis is refused by name", "[pipeline]") {
+  const TempDir dir;
+  REQUIRE(quantize("rht+rtn:int4", model_dir(), dir / "one"));
+  REQUIRE(quantize("rht+rtn:int4:seed1", model_dir(), dir / "two"));
+  CHECK(bytes_of(dir / "one" / "model.safetensors") != bytes_of(dir / "two" / "model.safetensors"));
+  const std::string name = "model.layers.1.mlp.up_proj.weight";
+  for (const auto& [from, to] : {std::pair<const char*, const char*>{"\"rht\"", "\"fht\""},
+                                 {"\"seeds\":[", "\"seeds\":[\"7\","},
+                                 {"\"seeds\":[", "\"seeds\":[7,"},
+                                 {"\"kind\":", "\"kinds\":"},
+                                 {"\"construction\":\"", "\"construction\":\"other "}}) {
+    CAPTURE(from, to);
+    copy_model(dir / "one", dir / "damaged", [&, from = std::string(from), to = std::string(to)](auto&, auto&, auto& metadata) {
+      std::string& shape = metadata.at("lowbit:" + name);
+      if (shape.find(to) == std::string::npos) {
+        const std::size_t at = shape.find(from);
+        REQUIRE(at != std::string::npos);
+        shape.replace(at, from.size(), to);
+      }
+      return true;
+    });
+    const auto loaded = load_model(dir / "damaged");
+    REQUIRE_FALSE(loaded);
+    CHECK(loaded.error().tensor == name);
   }
 }
 
@@ -322,7 +353,8 @@ TEST_CASE("GGUF: rows of q move to neighbouring pairs, head by head", "[pipeline
 
 TEST_CASE("GGUF: what it cannot hold is refused by name", "[pipeline][gguf]") {
   const TempDir dir;
-  for (const char* recipe : {"rtn:int3:g32", "rtn:int4:g64", "rtn:int4:g32:asym", "rtn:int4:g32:scale_bf16", "gptq:int4:g32:act_order"}) {
+  for (const char* recipe : {"rtn:int3:g32", "rtn:int4:g64", "rtn:int4:g32:asym", "rtn:int4:g32:scale_bf16", "gptq:int4:g32:act_order",
+                             "rht+rtn:q8_0", "rtn:e8p"}) {
     CAPTURE(recipe);
     const auto refused = quantize(recipe, model_dir(), dir / "out.gguf");
     REQUIRE_FALSE(refused);

@@ -28,7 +28,7 @@ struct LoadedModel {
 };
 
 /// Stored bits of the projections of all decoder layers, per weight. Counts every tensor that belongs to one, so a
-/// float checkpoint and a packed one are measured alike.
+/// float checkpoint and a packed one are measured alike, and the seeds of transforms.
 inline double projection_bits_per_weight(const io::SafetensorsSet& set, const model::LlamaConfig& config) {
   std::uint64_t bytes = 0;
   double weights = 0.0;
@@ -39,6 +39,8 @@ inline double projection_bits_per_weight(const io::SafetensorsSet& set, const mo
       const std::string name = model::hf_name(i, p) + ".weight";
       for (const char* suffix : {"", ".codes", ".scales", ".zeros", ".shared", ".column_order", ".transform"})
         if (const io::TensorView* tensor = set.find(name + suffix)) bytes += tensor->bytes.size();
+      if (const auto entry = set.metadata().find(std::string(metadata_prefix) + name); entry != set.metadata().end())
+        if (const auto stored = parse_stored_shape(entry->second)) bytes += 8 * stored->transform.seeds.size();
     }
   return weights > 0.0 ? 8.0 * static_cast<double>(bytes) / weights : 0.0;
 }
