@@ -42,7 +42,7 @@ TEST_CASE("recipe: modifiers choose the stored type", "[pipeline][recipe]") {
   CHECK(resolved("gptq:phase").storage == "phase_f16");
   CHECK(resolved("quip#:2").storage == "e8p_f16");
   CHECK(resolved("quip#:3").storage == "e8p_3bit_f16");
-  CHECK(resolved("quip:int3").storage == "half_offset3_f16");
+  CHECK(resolved("quip:int3").storage == "halfoffset3_f16");
   CHECK(resolved("qtip:2").storage == "trellis_k2_l16_f16");
   CHECK(resolved("qtip:1.5:l12").storage == "trellis_k1.5_l12_f16");
   CHECK(resolved("rtn:trellis:k2:l12").group_size == per_tensor);

@@ -67,7 +67,7 @@ TEST_CASE("recipe string: published systems are recipes with names", "[ptq][reci
     CHECK(a.hessian.static_groups == b.hessian.static_groups);
     CHECK(a.hessian.cd_sweeps == b.hessian.cd_sweeps);
   };
-  same("quip:int2", "rescale+kron+ldlq:half_offset2:gtensor:lp2");
+  same("quip:int2", "rescale+kron+ldlq:halfoffset2:gtensor:lp2");
   same("quip#:2", "rht+ldlq:e8p:gtensor:cd10");
   same("quip#:3", "rht+ldlq:e8p_3bit:gtensor:cd10");
   same("quip#:4:g128:cd0", "rht+ldlq:e8p_4bit:g128");

@@ -38,7 +38,7 @@
 ///              seed7 (of the transform)
 ///
 /// Published systems have names of their own:
-///   quip:int2  is  rescale+kron+ldlq:half_offset2:gtensor:lp2     (Chee et al., arXiv:2307.13304; int3 and int4 too)
+///   quip:int2  is  rescale+kron+ldlq:halfoffset2:gtensor:lp2     (Chee et al., arXiv:2307.13304; int3 and int4 too)
 ///   quip#:2    is  rht+ldlq:e8p:gtensor:cd10                      (Tseng et al., arXiv:2402.04396; 3 and 4 too)
 ///   qtip:2     is  rht+ldlq:trellis:k2:l16:gtensor                (Tseng et al., arXiv:2406.11235; 1, 1.5, 3, 4 too;
 ///                  qtip:2:l12 is faster to encode)
@@ -136,9 +136,9 @@ struct Preset {
   int cd_sweeps;
 };
 inline constexpr Preset presets[] = {
-    {"quip:int2", "rescale+kron+ldlq", "half_offset2", "gtensor", "lp2", 0},
-    {"quip:int3", "rescale+kron+ldlq", "half_offset3", "gtensor", "lp2", 0},
-    {"quip:int4", "rescale+kron+ldlq", "half_offset4", "gtensor", "lp2", 0},
+    {"quip:int2", "rescale+kron+ldlq", "halfoffset2", "gtensor", "lp2", 0},
+    {"quip:int3", "rescale+kron+ldlq", "halfoffset3", "gtensor", "lp2", 0},
+    {"quip:int4", "rescale+kron+ldlq", "halfoffset4", "gtensor", "lp2", 0},
     {"quip#:2", "rht+ldlq", "e8p", "gtensor", "", 10},
     {"quip#:3", "rht+ldlq", "e8p_3bit", "gtensor", "", 10},
     {"quip#:4", "rht+ldlq", "e8p_4bit", "gtensor", "", 10},
