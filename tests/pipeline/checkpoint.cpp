@@ -87,7 +87,7 @@ TEST_CASE("checkpoint: what is read back evaluates like its dequantized weights"
   for (const char* recipe :
        {"rtn:int4:g128", "gptq:int4:g128:asym", "gptq:int3:g64:act_order:cd1", "gptq:int2:g32:asymreal", "rtn:int8:grow",
         "rtn:int5:gtensor", "gptq:int6:g100:scale_bf16:act_order:static_groups", "rtn:int7:g48:scale_f32:s4", "gptq:q4_0", "rtn:q8_0",
-        "quip:int2", "quip#:2:cd1", "qtip:2:l12", "rescale+rht_in+gptq:int3:g64:asym:seed9", "rht+ldlq:pvq3:grow",
+        "quip:int2", "quip#:2:cd1", "qtip:2:l12", "rescale+rht_in+gptq:int3:g64:asym:seed9", "rht+ldlq:pvq3",
         "rtn:e8_ball12:g64", "gptq:trellis:k3:l12:g64:act_order"}) {
     CAPTURE(recipe);
     const auto outcome = quantize(recipe, model_dir(), dir / "out", 2, true);

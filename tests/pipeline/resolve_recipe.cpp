@@ -46,7 +46,7 @@ TEST_CASE("recipe: modifiers choose the stored type", "[pipeline][recipe]") {
   CHECK(resolved("qtip:2").storage == "trellis_k2_l16_f16");
   CHECK(resolved("qtip:1.5:l12").storage == "trellis_k1.5_l12_f16");
   CHECK(resolved("rtn:trellis:k2:l12").group_size == per_tensor);
-  CHECK(resolved("rht+ldlq:pvq:d16:k24:grow").storage == Pvq3::storage_name());
+  CHECK(resolved("rht+ldlq:pvq:d16:k24").storage == Pvq3::storage_name());
   CHECK(resolved("rtn:pvq2.5").storage == Pvq2_5::storage_name());
 }
 

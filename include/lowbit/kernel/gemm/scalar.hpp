@@ -45,16 +45,17 @@ inline float add_lanes(const float* lanes) noexcept {
 }
 
 /// y[t·w.rows + r] = Σ_c ŵ(r, c)·x[t·w.cols + c] for the named rows and every token t. Each tile of a row is unpacked once
-/// for eight tokens.
+/// for 64 tokens: codes of vectors cost far more to decode than to multiply.
 template <Quantizer Q>
 isa::scalar gemm(isa::scalar, const PackedView<Q>& w, RowRange rows, std::span<const float> x, std::span<float> y,
                  std::size_t tokens) noexcept {
-  constexpr std::size_t at_once = 8;
+  constexpr std::size_t at_once = 64;
   float tile[tile_columns<Q>];
   for (std::size_t r = rows.begin; r < rows.end; ++r)
     for (std::size_t first = 0; first < tokens; first += at_once) {
       const std::size_t count = std::min(at_once, tokens - first);
-      float lanes[at_once][sum_lanes] = {};
+      float lanes[at_once][sum_lanes];
+      for (std::size_t t = 0; t < count; ++t) std::fill_n(lanes[t], sum_lanes, 0.0f);
       for (std::size_t begin = 0; begin < w.cols; begin += tile_columns<Q>) {
         const std::size_t columns = std::min(tile_columns<Q>, w.cols - begin);
         dequantize_tile(w, r, begin, columns, tile);
