@@ -42,6 +42,9 @@ class CodebookDescent {
   const detail::Codes& codes() const noexcept { return codes_; }
   void set_codes(detail::Codes codes) { codes_ = std::move(codes); }
 
+  /// This value of every table stays what it is: the zero of a sparse codebook.
+  void pin(std::size_t level) noexcept { pinned_ = static_cast<Index>(level); }
+
   void assign_nearest() {
     for (Index r = 0; r < rows(); ++r)
       for (Index j = 0; j < W_.cols(); ++j)
@@ -77,6 +80,11 @@ class CodebookDescent {
       for (Index r = t; r < (shared_ ? rows() : t + 1); ++r)
         for (Index j = 0; j < W_.cols(); ++j) b(static_cast<Index>(codes_(r, j))) -= gradient(r, j);
       const double mean = A.diagonal().mean();
+      if (pinned_ >= 0) {
+        A.row(pinned_).setZero();
+        A.col(pinned_).setZero();
+        b(pinned_) = 0.0;
+      }
       if (!(mean > 0.0) || !std::isfinite(mean)) continue;
       auto factor = linalg::with_damping(A, {.fraction = ridge, .first = 1e-7},
                                          [](MatrixD M) { return linalg::cholesky(std::move(M)); });
@@ -111,7 +119,7 @@ class CodebookDescent {
   void round_levels_to_f16() {
     for (float& v : levels_) v = static_cast<float>(f16(v));
   }
-  /// Ascending tables; codes follow.
+  /// Ascending tables; codes follow. (Where every row has a table of its own, no value may be pinned.)
   void sort_levels() {
     std::vector<std::size_t> order(static_cast<std::size_t>(count_)), place(order.size());
     std::vector<float> old(order.size());
@@ -125,6 +133,7 @@ class CodebookDescent {
           own[k] = old[order[k]];
           place[order[k]] = k;
         }
+        if (shared_ && pinned_ >= 0) pinned_ = static_cast<Index>(place[static_cast<std::size_t>(pinned_)]);
       }
       for (Index j = 0; j < codes_.cols(); ++j) codes_(r, j) = place[static_cast<std::size_t>(codes_(r, j))];
     }
@@ -168,6 +177,7 @@ class CodebookDescent {
   const MatrixD& H_;
   Index count_;
   bool shared_;
+  Index pinned_ = -1;
   std::vector<float> levels_;
   detail::Codes codes_;
 };
