@@ -8,7 +8,7 @@
 #include "lowbit/calib.hpp"
 #include "lowbit/core/rng.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::moments_tests {
 namespace {
 
 using calib::Moments;
@@ -176,4 +176,4 @@ TEST_CASE("moments: a known H is wrapped as it is", "[calib]") {
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::moments_tests

@@ -9,7 +9,7 @@
 #include "catch.hpp"
 #include "lowbit/core/rng.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::observers_tests {
 using calib::ValueRange;
 
 namespace {
@@ -133,3 +133,5 @@ TEST_CASE("observers: a value that is not finite is an error and changes nothing
   CHECK(clip.range() == before);
   CHECK(clip.count() == 2);
 }
+
+}  // namespace lowbit::test::observers_tests

@@ -7,7 +7,7 @@
 #include "catch.hpp"
 #include "lowbit/core/rng.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::dyadic_tests {
 
 TEST_CASE("Dyadic: the nearest m/2^e to a scale is within 2^-31 of it", "[core][dyadic]") {
   Rng rng(4);
@@ -47,3 +47,5 @@ TEST_CASE("Dyadic: apply is the exact product, rounded once, ties away from zero
   CHECK(half.requantize(20, 10, -128, 127) == 20);
   CHECK(Dyadic{0x7fffffff, 0}.apply(std::numeric_limits<std::int32_t>::min()) == std::numeric_limits<std::int32_t>::min());
 }
+
+}  // namespace lowbit::test::dyadic_tests

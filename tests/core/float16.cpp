@@ -8,7 +8,7 @@
 #include "catch.hpp"
 #include "lowbit/core/rng.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::float16_tests {
 
 namespace {
 
@@ -142,3 +142,5 @@ TEST_CASE("16-bit floats: a NaN stays a quiet NaN of its sign, even one whose pa
     CHECK((bf16(x).bits & 0x40) != 0);
   }
 }
+
+}  // namespace lowbit::test::float16_tests

@@ -5,7 +5,7 @@
 
 #include "catch.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::result_tests {
 
 namespace {
 
@@ -59,3 +59,5 @@ TEST_CASE("Errc: every code has words", "[core][result]") {
   for (int i = 0; i <= static_cast<int>(Errc::out_of_range_token); ++i)
     CHECK(to_string(static_cast<Errc>(i)) != "unknown error");
 }
+
+}  // namespace lowbit::test::result_tests

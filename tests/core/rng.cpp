@@ -6,7 +6,7 @@
 
 #include "catch.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::rng_tests {
 using Block = std::array<std::uint32_t, 4>;
 
 TEST_CASE("philox4x32: the known answers of Random123", "[core][rng]") {
@@ -74,3 +74,5 @@ TEST_CASE("Rng: below(bound) is uniform and stays below", "[core][rng]") {
   Rng huge(4);
   CHECK(huge.below(~0ull) < ~0ull);
 }
+
+}  // namespace lowbit::test::rng_tests

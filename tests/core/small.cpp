@@ -7,7 +7,7 @@
 #include "catch.hpp"
 #include "lowbit/core.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::small_tests {
 
 namespace {
 
@@ -115,3 +115,5 @@ TEST_CASE("AlignedBuffer: starts zeroed on a cache line, copies deeply, moves to
   CHECK(AlignedBuffer<float>() == AlignedBuffer<float>(0));
   CHECK(std::span<const float>(c).size() == 100);
 }
+
+}  // namespace lowbit::test::small_tests

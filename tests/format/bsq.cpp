@@ -10,7 +10,7 @@
 #include "lowbit/quantizer/nearest.hpp"
 #include "lowbit/quantizer/vector_scaled.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::bsq_tests {
 
 namespace {
 
@@ -121,3 +121,5 @@ TEST_CASE("Bsq: a group of one code under VectorScaled stores its gain", "[forma
           test::Approx(Bsq<16>::gain(std::span<const float, 16>(w.data() + r * 40, 16))).epsilon(1e-5));
   }
 }
+
+}  // namespace lowbit::test::bsq_tests

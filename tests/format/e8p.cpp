@@ -13,7 +13,7 @@
 #include "lowbit/core/rng.hpp"
 #include "lowbit/format/lattice/gosset.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::e8p_tests {
 
 namespace {
 
@@ -189,3 +189,5 @@ TEST_CASE("E8P: N(0, 1) at opt_scale errs by 0.0914 per weight, less than the be
   // weights, with a standard error of 0.0001.
   CHECK(sum / static_cast<double>(g.size()) == test::Approx(0.0914).margin(0.0006));
 }
+
+}  // namespace lowbit::test::e8p_tests

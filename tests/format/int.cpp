@@ -7,7 +7,7 @@
 
 #include "catch.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::int_tests {
 
 using ints = std::tuple<Int2, Int3, Int4, Int5, Int6, Int7, Int8>;
 
@@ -30,3 +30,5 @@ TEMPLATE_LIST_TEST_CASE("Int: codes are offset binary, ties go to even integers,
   CHECK(f.encode(-0.0f) == F::offset);
   CHECK(F::name == "int" + std::to_string(F::bits));
 }
+
+}  // namespace lowbit::test::int_tests

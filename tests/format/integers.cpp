@@ -16,7 +16,7 @@
 #include "lowbit/format/nested_code.hpp"
 #include "lowbit/format/ternary.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::integers_tests {
 
 namespace {
 
@@ -198,3 +198,5 @@ TEST_CASE("MxInt8: every code is q/64, ties go to even q, and −2 decodes but i
   CHECK(f.encode(std::numeric_limits<float>::max()) == 255);
   CHECK(f.encode(-std::numeric_limits<float>::max()) == 1);
 }
+
+}  // namespace lowbit::test::integers_tests

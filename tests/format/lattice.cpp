@@ -16,7 +16,7 @@
 #include "lowbit/format/lattice/integer.hpp"
 #include "lowbit/format/lattice/leech.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::lattice_tests {
 using namespace lowbit::lattice;
 
 namespace {
@@ -328,3 +328,5 @@ TEMPLATE_LIST_TEST_CASE("lattices: NaN, infinities and huge numbers do not distu
   CHECK(nearest<L>(x) == usual);
   for (const double v : usual) CHECK(v == 0.0);
 }
+
+}  // namespace lowbit::test::lattice_tests

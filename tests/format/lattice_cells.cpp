@@ -12,7 +12,7 @@
 #include "lowbit/format/lattice_box.hpp"
 #include "lowbit/format/voronoi_code.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::lattice_cells_tests {
 
 namespace {
 
@@ -197,3 +197,5 @@ TEST_CASE("VoronoiCode: N(0, 1) at opt_scale errs as stated", "[format][lattice]
   CHECK(E8Voronoi<8>::opt_scale == test::Approx(1.732));
   CHECK(E8Voronoi<14>::opt_scale == test::Approx((2.499 + 3.178) / 2.0));
 }
+
+}  // namespace lowbit::test::lattice_cells_tests

@@ -14,7 +14,7 @@
 #include "lowbit/format/lattice/checkerboard.hpp"
 #include "lowbit/format/lattice/gosset.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::lattice_codebooks_tests {
 
 namespace {
 
@@ -168,3 +168,5 @@ TEMPLATE_LIST_TEST_CASE("lattice codebooks: NaN counts as zero; infinities and h
       }
     }
 }
+
+}  // namespace lowbit::test::lattice_codebooks_tests

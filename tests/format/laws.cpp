@@ -11,7 +11,7 @@
 #include "lowbit/core/rng.hpp"
 #include "support/types.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::laws_tests {
 
 namespace {
 
@@ -197,3 +197,5 @@ TEST_CASE("formats: names are distinct, lower case and free of blanks", "[format
     CHECK(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos);
   }
 }
+
+}  // namespace lowbit::test::laws_tests

@@ -12,7 +12,7 @@
 #include "lowbit/format/post.hpp"
 #include "lowbit/format/power_of_two.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::logarithmic_tests {
 
 namespace {
 
@@ -148,3 +148,5 @@ TEST_CASE("Log2 and LogSqrt2: the relative error stays below 41.4 % and 18.9 %, 
   CHECK(worst_relative_error<LogSqrt2<4>>() >= 0.99 * sqrt2_bound);
   CHECK(worst_relative_error<LogSqrt2<6>>() <= sqrt2_bound + 1e-6);
 }
+
+}  // namespace lowbit::test::logarithmic_tests

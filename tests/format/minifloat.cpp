@@ -13,7 +13,7 @@
 #include "lowbit/core/rng.hpp"
 #include "lowbit/format/int.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::minifloat_tests {
 
 namespace {
 
@@ -306,3 +306,5 @@ TEST_CASE("Minifloat: names say fields, specials and an unusual bias", "[format]
   CHECK(Minifloat<2, 1, -13>::name == "e2m1_bias-13");
   static_assert(E2M1::encode(2.6f) == 5 && E2M1::decode(5) == 3.0f);
 }
+
+}  // namespace lowbit::test::minifloat_tests

@@ -10,7 +10,7 @@
 #include "catch.hpp"
 #include "lowbit/core/rng.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::pvq_tests {
 
 namespace {
 
@@ -346,3 +346,5 @@ TEST_CASE("Pvq: a code that is none reads as code 0", "[format][pvq]") {
   CHECK(decoded<4, 3>(88) == decoded<4, 3>(0));
   CHECK(decoded<4, 3>(255) == decoded<4, 3>(0));
 }
+
+}  // namespace lowbit::test::pvq_tests

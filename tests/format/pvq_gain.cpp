@@ -10,7 +10,7 @@
 #include "catch.hpp"
 #include "lowbit/core/rng.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::pvq_gain_tests {
 
 namespace {
 
@@ -206,3 +206,5 @@ TEST_CASE("PvqGain: zero has a code of its own, and codes that are none are zero
   }
   CHECK(wrong == 0);
 }
+
+}  // namespace lowbit::test::pvq_gain_tests

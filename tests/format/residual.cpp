@@ -12,7 +12,7 @@
 #include "lowbit/format/e8p_residual.hpp"
 #include "lowbit/pack/dense_words.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::residual_tests {
 
 namespace {
 
@@ -125,3 +125,5 @@ TEST_CASE("Residual: names and widths", "[format][residual]") {
   static_assert(std::is_same_v<E8P3::code_type, std::uint32_t> && E8P3::cardinality == std::size_t{1} << 24);
   static_assert(LayoutFor<pack::dense_words_for<E8P3>, E8P3> && pack::dense_words_for<E8P3>::bytes_per_block == 3);
 }
+
+}  // namespace lowbit::test::residual_tests

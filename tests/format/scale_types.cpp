@@ -13,7 +13,7 @@
 #include "lowbit/format/ue4m3.hpp"
 #include "lowbit/format/ue5m3.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::scale_types_tests {
 
 namespace {
 
@@ -168,3 +168,5 @@ TEST_CASE("UE5M3: within the range of UE4M3's normal numbers both round alike", 
   }
   CHECK(wrong == 0);
 }
+
+}  // namespace lowbit::test::scale_types_tests

@@ -13,7 +13,7 @@
 #include "lowbit/format/nf4.hpp"
 #include "lowbit/format/normal_float.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::tables_tests {
 
 namespace {
 
@@ -157,3 +157,5 @@ TEST_CASE("Dynamic8: in decade i the error is at most 0.45 · 2^-i · 10^(i - 6)
     if (i == 5) CHECK(worst_relative <= 0.1407);
   }
 }
+
+}  // namespace lowbit::test::tables_tests

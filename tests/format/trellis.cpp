@@ -16,7 +16,7 @@
 #include "lowbit/format/trellis/three_inst.hpp"
 #include "lowbit/format/trellis/trellis_format.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::trellis_tests {
 
 namespace {
 
@@ -199,3 +199,5 @@ TEST_CASE("TrellisFormat: sixteen bits of state are all encoded and decoded", "[
   }
   CHECK(wrong == 0);
 }
+
+}  // namespace lowbit::test::trellis_tests

@@ -13,7 +13,7 @@
 #include "lowbit/format/power.hpp"
 #include "lowbit/format/real_bias_minifloat.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::values_tests {
 
 TEST_CASE("Power: points are even steps of |w|^a, encode is nearest, for any exponent", "[format][power]") {
   for (const float a : {1.0f, 0.5f, 0.37f, 2.0f}) {
@@ -173,3 +173,5 @@ TEST_CASE("Phase: sectors of 90 degrees about 1, i, -1, -i, closed at their cloc
     CHECK((y[0] == points[c][0] && y[1] == points[c][1]));
   }
 }
+
+}  // namespace lowbit::test::values_tests

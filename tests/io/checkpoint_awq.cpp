@@ -5,7 +5,7 @@
 #include "lowbit/io/checkpoint/compressed_tensors.hpp"
 #include "lowbit/io/checkpoint/gptq.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::checkpoint_awq_tests {
 using namespace lowbit::io;
 using test::MatrixPlan;
 using test::Module;
@@ -121,3 +121,5 @@ TEST_CASE("conversion: GPTQ, AWQ and compressed-tensors carry the same codes, sc
     for (const OwnedTensor& t : back) CHECK(std::ranges::equal(t.bytes, awq.find(t.suffix)->bytes));
   }
 }
+
+}  // namespace lowbit::test::checkpoint_awq_tests

@@ -4,7 +4,7 @@
 #include "io/checkpoint_bed.hpp"
 #include "lowbit/io/checkpoint/compressed_tensors.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::checkpoint_compressed_tensors_tests {
 using namespace lowbit::io;
 using test::MatrixPlan;
 using test::Module;
@@ -200,3 +200,5 @@ TEST_CASE("compressed-tensors: damage is refused by name, before any allocation"
   tensors.weight_zero_point = nullptr;
   CHECK(read_pack_quantized(tensors, params_of(m)).error().code == Errc::missing);
 }
+
+}  // namespace lowbit::test::checkpoint_compressed_tensors_tests

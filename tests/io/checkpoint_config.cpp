@@ -2,7 +2,7 @@
 #include "catch.hpp"
 #include "lowbit/io/checkpoint/config.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::checkpoint_config_tests {
 using namespace lowbit::io;
 
 namespace {
@@ -121,3 +121,5 @@ TEST_CASE("quantization config: AWQ, compressed-tensors and MLX", "[io][checkpoi
   CHECK_FALSE(std::get<MlxConfig>(mlx->method).modules.at("lm_head").has_value());
   CHECK(parse_quantization_config(R"({"quantization":{"group_size":64,"bits":4,"mode":"mxfp4"}})").error().tensor == "mode");
 }
+
+}  // namespace lowbit::test::checkpoint_config_tests

@@ -6,7 +6,7 @@
 #include "lowbit/io/checkpoint/fp4.hpp"
 #include "lowbit/io/checkpoint/mlx.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::checkpoint_fp4_tests {
 using namespace lowbit::io;
 using test::Module;
 
@@ -136,3 +136,5 @@ TEST_CASE("MLX: biases that are whole steps become zero points, others do not", 
   io::detail::store_le(f16::encode(0.25f), above.biases.data());  // z = −1
   CHECK_FALSE(with_integer_zeros(above));
 }
+
+}  // namespace lowbit::test::checkpoint_fp4_tests

@@ -7,7 +7,7 @@
 #include "io/checkpoint_bed.hpp"
 #include "lowbit/io/checkpoint/gptq.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::checkpoint_gptq_tests {
 using namespace lowbit::io;
 using test::MatrixPlan;
 using test::Module;
@@ -187,3 +187,5 @@ TEST_CASE("GPTQ: shapes, types, widths and scales that the layout has not are re
   io::detail::store_le(1.0f / 3.0f, fine.scales.data());
   CHECK(write_gptq(fine, GptqVersion::v1).error().code == Errc::unsupported);
 }
+
+}  // namespace lowbit::test::checkpoint_gptq_tests

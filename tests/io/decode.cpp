@@ -16,7 +16,7 @@
 #include "lowbit/core/float16.hpp"
 #include "lowbit/core/rng.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::decode_tests {
 using namespace lowbit::io;
 using test::Bytes;
 
@@ -176,3 +176,5 @@ TEST_CASE("is_utf8: agrees with the definition on every one- to three-byte text"
     }
   CHECK(wrong == 0);
 }
+
+}  // namespace lowbit::test::decode_tests

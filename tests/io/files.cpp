@@ -13,7 +13,7 @@
 #include "lowbit/io/mapped_file.hpp"
 #include "support/temp_dir.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::files_tests {
 using namespace lowbit::io;
 using test::Bytes;
 using test::TempDir;
@@ -158,3 +158,5 @@ TEST_CASE("AtomicFile: a full disk is an error that names the file, and nothing 
   }
   CHECK(test::files_in(dir.path()) == 0);
 }
+
+}  // namespace lowbit::test::files_tests

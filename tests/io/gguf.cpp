@@ -15,7 +15,7 @@
 #include "lowbit/io/gguf_validate.hpp"
 #include "support/temp_dir.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::gguf_tests {
 using namespace lowbit::io;
 using test::Bytes;
 using test::Exact;
@@ -393,3 +393,5 @@ TEST_CASE("gguf: errors of an opened file name it", "[io][gguf]") {
   CHECK(file.error().code == Errc::truncated);
   CHECK(file.error().file == (dir / "bad.gguf").string());
 }
+
+}  // namespace lowbit::test::gguf_tests

@@ -10,7 +10,7 @@
 #include "lowbit/io/gguf.hpp"
 #include "lowbit/io/gguf_validate.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::gguf_damage_tests {
 using namespace lowbit::io;
 using test::Bytes;
 using test::Exact;
@@ -136,3 +136,5 @@ TEST_CASE("gguf: seeded damage gives an error or a valid file", "[io][gguf]") {
   }
   CHECK(opened > 0);
 }
+
+}  // namespace lowbit::test::gguf_damage_tests

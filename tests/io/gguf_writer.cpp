@@ -13,7 +13,7 @@
 #include "lowbit/core/contract.hpp"
 #include "support/temp_dir.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::gguf_writer_tests {
 using namespace lowbit::io;
 using test::Bytes;
 using test::TempDir;
@@ -202,3 +202,5 @@ TEST_CASE("GgufWriter: nothing stays behind when it is destroyed, refused or out
   CHECK(test::files_in(dir.path()) == 1);
   CHECK(test::read_file(dir / "f") == Bytes{'o', 'l', 'd'});
 }
+
+}  // namespace lowbit::test::gguf_writer_tests

@@ -7,7 +7,7 @@
 
 #include "catch.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::json_tests {
 using namespace lowbit::io;
 
 namespace {
@@ -114,3 +114,5 @@ TEST_CASE("JSON getters: the type must be the one asked for, and errors name the
   CHECK(*get_i64(object, "absent", -1) == -1);
   CHECK(get_u64(object, "s", 9).error().code == Errc::malformed);
 }
+
+}  // namespace lowbit::test::json_tests

@@ -13,7 +13,7 @@
 #include "support/shared.hpp"
 #include "support/temp_dir.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::safetensors_tests {
 using namespace lowbit::io;
 using test::Bytes;
 using test::Exact;
@@ -255,3 +255,5 @@ TEST_CASE("safetensors: errors of an opened file name it", "[io][safetensors]") 
   CHECK(file.error().file == (dir / "bad.safetensors").string());
   CHECK(SafetensorsFile::open(dir / "none").error().code == Errc::missing);
 }
+
+}  // namespace lowbit::test::safetensors_tests

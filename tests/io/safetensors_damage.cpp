@@ -11,7 +11,7 @@
 #include "lowbit/io/decode.hpp"
 #include "lowbit/io/safetensors.hpp"
 
-namespace lowbit::test::safetensors_damage {
+namespace lowbit::test::safetensors_damage_tests {
 
 using namespace io;
 
@@ -99,4 +99,4 @@ TEST_CASE("safetensors: seeded damage gives an error or a valid file", "[io][saf
   CHECK(opened > 0);
 }
 
-}  // namespace lowbit::test::safetensors_damage
+}  // namespace lowbit::test::safetensors_damage_tests

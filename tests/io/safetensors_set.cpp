@@ -7,7 +7,7 @@
 #include "io/test_bytes.hpp"
 #include "support/temp_dir.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::safetensors_set_tests {
 using namespace lowbit::io;
 using test::Bytes;
 using test::TempDir;
@@ -132,3 +132,5 @@ TEST_CASE("SafetensorsSet: a malformed index or shard is an error that names the
   CHECK(error.code == Errc::truncated);
   CHECK(error.file == (dir / "one").string());
 }
+
+}  // namespace lowbit::test::safetensors_set_tests

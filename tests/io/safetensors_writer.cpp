@@ -14,7 +14,7 @@
 #include "support/shared.hpp"
 #include "support/temp_dir.hpp"
 
-namespace lowbit::test::safetensors_writer {
+namespace lowbit::test::safetensors_writer_tests {
 
 using namespace io;
 
@@ -169,4 +169,4 @@ TEST_CASE("SafetensorsWriter: a real checkpoint is reproduced byte for byte", "[
   CHECK((test::read_file(dir / "copy") == test::read_file(path)));
 }
 
-}  // namespace lowbit::test::safetensors_writer
+}  // namespace lowbit::test::safetensors_writer_tests

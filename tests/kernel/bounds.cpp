@@ -6,7 +6,7 @@
 #include "support/guarded.hpp"
 #include "support/oracle.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::bounds_tests {
 
 namespace {
 
@@ -84,3 +84,5 @@ TEMPLATE_LIST_TEST_CASE("kernels: spans need no alignment beyond their element's
   }
   CHECK(wrong == 0);
 }
+
+}  // namespace lowbit::test::bounds_tests

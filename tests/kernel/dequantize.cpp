@@ -4,7 +4,7 @@
 #include "catch.hpp"
 #include "support/oracle.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::dequantize_tests {
 
 TEMPLATE_LIST_TEST_CASE("dequantize: every weight is the quantizer's, rounded to float once or twice",
                         "[kernel][dequantize]", test::quantizers) {
@@ -45,3 +45,5 @@ TEST_CASE("dequantize: each breach of its contract reaches the handler", "[kerne
   CHECK_THROWS_AS(dequantize(layer.view(), 2, 1, out), ContractViolation);
   CHECK_NOTHROW(dequantize(layer.view(), 0, 3, out));
 }
+
+}  // namespace lowbit::test::dequantize_tests

@@ -5,7 +5,7 @@
 #include "lowbit/kernel/gemv.hpp"
 #include "support/oracle.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::gemm_tests {
 
 TEMPLATE_LIST_TEST_CASE("gemm: every token has the bits of its gemv, for any number of tokens", "[kernel][gemm]",
                         test::quantizers_x_isas) {
@@ -62,3 +62,5 @@ TEST_CASE("gemm: each breach of its contract reaches the handler", "[kernel][gem
   CHECK_THROWS_AS(gemm(layer.view(), RowRange{1, 4}, layer.x, y, 2), ContractViolation);
   CHECK_NOTHROW(gemm(layer.view(), layer.x, y, 2));
 }
+
+}  // namespace lowbit::test::gemm_tests

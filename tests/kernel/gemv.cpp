@@ -7,7 +7,7 @@
 #include "catch.hpp"
 #include "support/oracle.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::gemv_tests {
 
 namespace {
 
@@ -104,3 +104,5 @@ TEST_CASE("gemv: each breach of its contract reaches the handler", "[kernel][gem
 }
 
 TEST_CASE("active_isa: names the native tag", "[kernel]") { CHECK(std::string(active_isa()) == isa::native::name); }
+
+}  // namespace lowbit::test::gemv_tests

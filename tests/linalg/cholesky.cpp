@@ -9,7 +9,7 @@
 #include "lowbit/core/rng.hpp"
 #include "lowbit/linalg.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::cholesky_tests {
 namespace {
 
 MatrixD gaussian(Index rows, Index cols, std::uint64_t seed) {
@@ -141,4 +141,4 @@ TEST_CASE("damping: moments of deficient rank become positive definite", "[linal
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::cholesky_tests

@@ -7,7 +7,7 @@
 
 #include "catch.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::executor_tests {
 
 TEST_CASE("Executor: every task runs once, with the same result for 1 to 4 threads", "[linalg][executor]") {
   std::vector<double> want;
@@ -48,3 +48,5 @@ TEST_CASE("Executor: an exception of a task reaches the caller, and the pool goe
 TEST_CASE("Executor: 0 threads means those of the machine", "[linalg][executor]") {
   CHECK(Executor(0).threads() >= 1);
 }
+
+}  // namespace lowbit::test::executor_tests

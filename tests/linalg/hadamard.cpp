@@ -8,7 +8,7 @@
 #include "lowbit/core/rng.hpp"
 #include "lowbit/linalg/rotations.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::hadamard_tests {
 namespace {
 
 using linalg::Hadamard;
@@ -291,4 +291,4 @@ TEST_CASE("rotation: NaN, infinity and zero rows stay in their rows", "[linalg][
   CHECK_THROWS_AS(RandomizedHadamard(6, 1, 0).rotate(wrong), ContractViolation);
 }
 
-}  // namespace lowbit::test
+}  // namespace lowbit::test::hadamard_tests

@@ -6,7 +6,7 @@
 #include "catch.hpp"
 #include "lowbit/linalg.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::matrix_tests {
 namespace {
 
 using ColumnMajor = Eigen::MatrixXf;
@@ -64,4 +64,4 @@ TEST_CASE("sums: the quadratic form is tr(E·H·Eᵀ), for any number of rows", 
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::matrix_tests

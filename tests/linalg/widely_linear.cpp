@@ -4,7 +4,7 @@
 #include "catch.hpp"
 #include "lowbit/core/rng.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::widely_linear_tests {
 
 TEST_CASE("widely-linear: U·x + V·conj(x) is A·x, and the embedding is undone exactly enough", "[linalg]") {
   Rng rng(5);
@@ -28,3 +28,5 @@ TEST_CASE("widely-linear: U·x + V·conj(x) is A·x, and the embedding is undone
   }
   CHECK_THROWS_AS(linalg::to_widely_linear(MatrixD::Zero(3, 2)), ContractViolation);
 }
+
+}  // namespace lowbit::test::widely_linear_tests

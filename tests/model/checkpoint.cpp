@@ -13,7 +13,7 @@
 #include "support/temp_dir.hpp"
 #include "tiny_model.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::checkpoint_tests {
 
 namespace {
 
@@ -150,3 +150,5 @@ TEST_CASE("checkpoint: a tied model keeps one matrix, unless its head differs", 
   CHECK(absent.forward(tokens, executor).value() == equal.forward(tokens, executor).value());
   CHECK_FALSE(absent.forward(tokens, executor).value() == different.forward(tokens, executor).value());
 }
+
+}  // namespace lowbit::test::checkpoint_tests

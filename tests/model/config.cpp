@@ -6,7 +6,7 @@
 #include "lowbit/model/config.hpp"
 #include "support/shared.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::config_tests {
 
 namespace {
 
@@ -121,3 +121,5 @@ TEST_CASE("config: the embedded model's file is read", "[model][config]") {
   REQUIRE_FALSE(absent);
   CHECK(absent.error().file.find("config.json") != std::string::npos);
 }
+
+}  // namespace lowbit::test::config_tests

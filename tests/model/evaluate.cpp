@@ -7,7 +7,7 @@
 #include "lowbit/model/evaluate.hpp"
 #include "tiny_model.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::evaluate_tests {
 
 TEST_CASE("evaluate: uniform logits give a perplexity of the vocabulary size", "[model][evaluate]") {
   const auto config = test::tiny_config();
@@ -153,3 +153,5 @@ TEST_CASE("evaluate: requests that mean nothing are errors", "[model][evaluate]"
   const auto broken = model::Llama::make(test::tiny_config(), std::move(weights)).value();
   CHECK(model::evaluate(broken, tokens, {.window = 10}, executor).error().code == Errc::not_finite);
 }
+
+}  // namespace lowbit::test::evaluate_tests

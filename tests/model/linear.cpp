@@ -11,7 +11,7 @@
 #include "lowbit/quantizer/uniform.hpp"
 #include "tiny_model.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::linear_tests {
 
 namespace {
 
@@ -133,3 +133,5 @@ TEST_CASE("linear: strided inputs and outputs give the same product", "[model][l
     CHECK_THROWS_AS(map->apply(wide, plain, executor), ContractViolation);
   }
 }
+
+}  // namespace lowbit::test::linear_tests

@@ -13,7 +13,7 @@
 #include "support/temp_dir.hpp"
 #include "tiny_model.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::llama_tests {
 using model::Projection;
 using model::Site;
 
@@ -250,3 +250,5 @@ TEST_CASE("generate: drawn tokens follow the softmax, top_k and top_p cut it", "
   CHECK(counts({.temperature = 0.01})[3] == test::Approx(1.0));
   CHECK(counts({})[3] == test::Approx(1.0));
 }
+
+}  // namespace lowbit::test::llama_tests

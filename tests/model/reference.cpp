@@ -14,7 +14,7 @@
 /// Trained models against the numbers of an independent implementation (reference.json: weights in half precision,
 /// arithmetic in float).
 
-using namespace lowbit;
+namespace lowbit::test::reference_tests {
 using Ids = std::vector<std::uint32_t>;
 
 namespace {
@@ -92,3 +92,5 @@ TEST_CASE("reference: perplexity is the reference's to 1e-4", "[model][reference
     CHECK(e.ppl == test::Approx(reference["eval"]["eval.bin"]["ppl"].get<double>()).epsilon(1e-4));
   }
 }
+
+}  // namespace lowbit::test::reference_tests

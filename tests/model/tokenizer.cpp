@@ -10,7 +10,7 @@
 #include "support/shared.hpp"
 #include "support/temp_dir.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::tokenizer_tests {
 using Ids = std::vector<std::uint32_t>;
 
 namespace {
@@ -256,3 +256,5 @@ TEST_CASE("tokenizer: the embedded model's file is read", "[model][tokenizer]") 
   CHECK(t.token(3) == "<0x00>");
   CHECK(t.merge_text(2) == "h e");
 }
+
+}  // namespace lowbit::test::tokenizer_tests

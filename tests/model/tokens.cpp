@@ -7,7 +7,9 @@
 #include "lowbit/model/tokens.hpp"
 #include "support/temp_dir.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::tokens_tests {
+
+using Ids = std::vector<std::uint32_t>;
 
 TEST_CASE("tokens: ids are little-endian, whole and below the vocabulary size", "[model][tokens]") {
   const test::TempDir dir;
@@ -39,3 +41,5 @@ TEST_CASE("tokens: ids are little-endian, whole and below the vocabulary size", 
   CHECK(read("\x01\x00\x01\x00"s, 512, {.max_bytes = 3}).error().code == Errc::out_of_bounds);
   CHECK(model::read_tokens(dir / "absent", 512).error().code == Errc::missing);
 }
+
+}  // namespace lowbit::test::tokens_tests

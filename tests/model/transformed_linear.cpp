@@ -8,7 +8,7 @@
 #include "lowbit/quantizer/nearest.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::transformed_linear_tests {
 
 namespace {
 
@@ -100,3 +100,5 @@ TEST_CASE("transformed linear: bytes and description name the basis", "[model][t
   CHECK(linear.description() == W8::storage_name() + " in basis rescale+rht");
   CHECK(linear.basis().record().seeds == std::vector<std::uint64_t>{4});
 }
+
+}  // namespace lowbit::test::transformed_linear_tests

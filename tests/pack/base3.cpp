@@ -7,7 +7,7 @@
 #include "lowbit/core/rng.hpp"
 #include "lowbit/pack.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::base3_tests {
 using Bytes = std::vector<std::uint8_t>;
 
 TEST_CASE("Trits5: v = sum of q_n 3^n for all 243 bytes, and every byte reads as trits", "[pack][base3]") {
@@ -69,3 +69,5 @@ TEST_CASE("GgufTQ1_0: digits of the number that the byte is a fraction of, and e
   CHECK(wrong_in_tq1_0<isa::scalar>() == 0);
   CHECK(wrong_in_tq1_0<isa::native>() == 0);
 }
+
+}  // namespace lowbit::test::base3_tests

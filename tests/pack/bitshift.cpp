@@ -14,7 +14,7 @@
 #include "lowbit/format/trellis/trellis_format.hpp"
 #include "support/guarded.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::bitshift_tests {
 
 namespace {
 
@@ -132,3 +132,5 @@ TEST_CASE("Bitshift: nothing outside a row's bytes and states is touched", "[pac
     CHECK(std::equal(path.begin(), path.end(), out.span().begin()));
   }
 }
+
+}  // namespace lowbit::test::bitshift_tests

@@ -12,7 +12,7 @@
 #include "lowbit/pack/dense.hpp"
 #include "support/guarded.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::dense_words_tests {
 
 namespace {
 
@@ -170,3 +170,5 @@ TEST_CASE("DenseWords: twelve-bit codes are two to three bytes, and whole words 
   W::pack(word, eight);
   CHECK((eight[0] == 0x11 && eight[7] == 0x88));
 }
+
+}  // namespace lowbit::test::dense_words_tests

@@ -9,7 +9,7 @@
 #include "lowbit/core/float16.hpp"
 #include "lowbit/pack.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::golden_tests {
 using Bytes = std::vector<std::uint8_t>;
 
 /// Blocks written by ggml's reference quantizers of x[j] = (((37j + 11) mod 101) − 50)/16 and of trits made alike. A
@@ -112,3 +112,5 @@ TEST_CASE("golden TQ1_0 and TQ2_0: byte for byte, from the trits", "[pack][gguf]
   CHECK(codes_at<pack::GgufTQ1_0>(from_hex(tq1_0), 0, 256) == trits);
   CHECK(codes_at<pack::GgufTQ2_0>(from_hex(tq2_0), 0, 256) == trits);
 }
+
+}  // namespace lowbit::test::golden_tests

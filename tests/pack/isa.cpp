@@ -6,7 +6,7 @@
 #include "lowbit/core/rng.hpp"
 #include "support/types.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::isa_tests {
 
 namespace {
 
@@ -53,3 +53,5 @@ TEMPLATE_LIST_TEST_CASE("layouts: every enabled ISA gives the definition's bytes
     STATIC_REQUIRE((std::is_same_v<L, pack::Trits5> || std::is_same_v<L, pack::TritPairs>));
   }
 }
+
+}  // namespace lowbit::test::isa_tests

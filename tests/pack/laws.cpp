@@ -8,7 +8,7 @@
 #include "support/oracle.hpp"
 #include "support/types.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::laws_tests {
 
 TEMPLATE_LIST_TEST_CASE("layouts: unpack(pack(codes)) is codes, for every code in every place of a block", "[pack]",
                         test::layouts) {
@@ -171,3 +171,5 @@ TEST_CASE("spread_to_bytes and gather_from_bytes: code i to byte i and back, wha
   CHECK(wrong_words<7>() == 0);
   CHECK(wrong_words<8>() == 0);
 }
+
+}  // namespace lowbit::test::laws_tests

@@ -6,7 +6,7 @@
 #include "lowbit/core/rng.hpp"
 #include "lowbit/pack.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::places_tests {
 
 /// Second decoders, one code at a time, from the formulas in which the formats are published.
 
@@ -224,3 +224,5 @@ TEST_CASE("GgufQ6_K: ql holds four low bits, qh two high ones, per half of 128 c
           }
         }) == 0);
 }
+
+}  // namespace lowbit::test::places_tests

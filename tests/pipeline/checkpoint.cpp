@@ -11,7 +11,7 @@
 #include "support/shared.hpp"
 #include "support/temp_dir.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::checkpoint_tests {
 namespace {
 
 using pipeline::load_model;
@@ -364,4 +364,4 @@ TEST_CASE("GGUF: what it cannot hold is refused by name", "[pipeline][gguf]") {
   CHECK(std::filesystem::is_empty(dir.path()));
 }
 
-}  // namespace lowbit::test
+}  // namespace lowbit::test::checkpoint_tests

@@ -9,7 +9,7 @@
 #include "support/shared.hpp"
 #include "support/temp_dir.hpp"
 
-namespace lowbit::test::conversion {
+namespace lowbit::test::convert_tests {
 namespace {
 
 using namespace pipeline;
@@ -364,4 +364,4 @@ TEST_CASE("import: damaged checkpoints are errors that name the tensor", "[pipel
   CHECK(refused.error().file.find("config.json") != std::string::npos);
 }
 
-}  // namespace lowbit::test::conversion
+}  // namespace lowbit::test::convert_tests

@@ -9,7 +9,7 @@
 
 /// Matrices of every shape through the stored parts, and directories of single matrices through the layouts.
 
-namespace lowbit::test {
+namespace lowbit::test::convert_matrices_tests {
 namespace {
 
 using namespace pipeline;
@@ -264,4 +264,4 @@ TEST_CASE("module patterns: anchored at the beginning, first match, names before
   CHECK(params_for(config, "n.down").value()->name == "pattern");
 }
 
-}  // namespace lowbit::test
+}  // namespace lowbit::test::convert_matrices_tests

@@ -16,7 +16,7 @@
 #include "support/shared.hpp"
 #include "support/temp_dir.hpp"
 
-namespace lowbit::test::kquants {
+namespace lowbit::test::gguf_kquants_tests {
 namespace {
 
 namespace fs = std::filesystem;
@@ -206,4 +206,4 @@ TEST_CASE("GGUF model files: a naive decoder reads the weights back, the noise b
   }
 }
 
-}  // namespace lowbit::test::kquants
+}  // namespace lowbit::test::gguf_kquants_tests

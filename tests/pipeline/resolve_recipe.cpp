@@ -6,7 +6,7 @@
 #include "lowbit/pipeline/resolve_recipe.hpp"
 #include "lowbit/quantizer.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::resolve_recipe_tests {
 namespace {
 
 ptq::RecipeSpec resolved(const std::string& text) {
@@ -95,4 +95,4 @@ TEST_CASE("recipe: formats and modifiers that do not exist together are refused,
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::resolve_recipe_tests

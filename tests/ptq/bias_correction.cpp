@@ -7,7 +7,7 @@
 #include "lowbit/core/rng.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 
-namespace lowbit::test::bias {
+namespace lowbit::test::bias_correction_tests {
 namespace {
 
 struct Problem {
@@ -60,4 +60,4 @@ TEST_CASE("bias correction: refuses shapes that do not belong together", "[ptq][
 }
 
 }  // namespace
-}  // namespace lowbit::test::bias
+}  // namespace lowbit::test::bias_correction_tests

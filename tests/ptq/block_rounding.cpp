@@ -7,7 +7,7 @@
 
 /// Hessian rounding of formats whose codes stand for several weights.
 
-namespace lowbit::test {
+namespace lowbit::test::block_rounding_tests {
 namespace {
 
 using ptq::HessianRounding;
@@ -213,4 +213,4 @@ TEST_CASE("block rounding: a quantizer that weighs errors within its block loses
   }
 }
 
-}  // namespace lowbit::test
+}  // namespace lowbit::test::block_rounding_tests

@@ -5,7 +5,7 @@
 #include "catch.hpp"
 #include "ptq/test_bed.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::coordinate_descent_tests {
 namespace {
 
 using ptq::HessianRounding;
@@ -190,4 +190,4 @@ TEST_CASE("rounding: the best of all codings is never beaten, and GPTQ with swee
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::coordinate_descent_tests

@@ -9,7 +9,7 @@
 #include "lowbit/ptq/glvq_bits.hpp"
 #include "test_bed.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::glvq_tests {
 using namespace lowbit::ptq;
 
 namespace {
@@ -240,3 +240,5 @@ TEST_CASE("width allocation: blocks whose inputs are loud get the bits of the qu
   CHECK(widths[0] == 3);
   CHECK(*std::min_element(widths.begin(), widths.end()) == 1);
 }
+
+}  // namespace lowbit::test::glvq_tests

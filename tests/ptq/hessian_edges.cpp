@@ -9,7 +9,7 @@
 #include "catch.hpp"
 #include "ptq/test_bed.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::hessian_edges_tests {
 namespace {
 
 using ptq::DeadInputs;
@@ -289,4 +289,4 @@ TEST_CASE("report: groups whose scale is zero are counted", "[ptq]") {
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::hessian_edges_tests

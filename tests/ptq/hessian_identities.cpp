@@ -11,7 +11,7 @@
 #include "lowbit/core/type_list.hpp"
 #include "ptq/test_bed.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::hessian_identities_tests {
 namespace {
 
 using ptq::HessianRounding;
@@ -237,4 +237,4 @@ TEST_CASE("hessian rounding: the same bytes for any number of threads and every 
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::hessian_identities_tests

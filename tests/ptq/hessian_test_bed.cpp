@@ -5,7 +5,7 @@
 #include "catch.hpp"
 #include "ptq/test_bed.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::hessian_test_bed_tests {
 namespace {
 
 using ptq::HessianRounding;
@@ -56,4 +56,4 @@ TEST_CASE("hessian rounding: with inputs of unequal energy act_order lowers the 
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::hessian_test_bed_tests

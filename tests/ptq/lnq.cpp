@@ -9,7 +9,7 @@
 #include "catch.hpp"
 #include "test_bed.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::lnq_tests {
 using ptq::CodebookDescent;
 using ptq::Lnq;
 
@@ -155,3 +155,5 @@ TEST_CASE("lnq: dead inputs, no inputs, single weights and bad ones", "[ptq][lnq
   grouped.group_size = 4;
   CHECK(test::rounding_error(Lnq{}, grouped, test::small_problem(2, 8, 1)).code == Errc::invalid_argument);
 }
+
+}  // namespace lowbit::test::lnq_tests

@@ -10,7 +10,7 @@
 #include "lowbit/ptq/minifloat_joint_search.hpp"
 #include "test_bed.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::minifloat_search_tests {
 using ptq::MinifloatChoice;
 using ptq::MinifloatGrid;
 using ptq::MinifloatObjective;
@@ -180,3 +180,5 @@ TEST_CASE("minifloat search: weights and inputs in turns never raise the output 
   }
   CHECK(ptq::MinifloatJointSearch{}.run(W, Matrix(3, 5)).error().code == Errc::shape_mismatch);
 }
+
+}  // namespace lowbit::test::minifloat_search_tests

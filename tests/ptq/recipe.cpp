@@ -6,7 +6,7 @@
 #include "lowbit/core/type_list.hpp"
 #include "ptq/test_bed.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::recipe_tests {
 namespace {
 
 using ptq::HessianRounding;
@@ -196,4 +196,4 @@ TEST_CASE("nearest rounding: codes do not depend on the inputs unless the search
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::recipe_tests

@@ -6,7 +6,7 @@
 #include "lowbit/ptq/recipe_string.hpp"
 #include "lowbit/quantizer.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::recipe_string_tests {
 namespace {
 
 using ptq::parse_recipe;
@@ -191,4 +191,4 @@ TEST_CASE("recipe string: what means nothing is refused, naming the word", "[ptq
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::recipe_string_tests

@@ -5,7 +5,7 @@
 #include "ptq/test_bed.hpp"
 #include "transform/outlier_bed.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::recipe_transforms_tests {
 namespace {
 
 using ptq::HessianRounding;
@@ -110,4 +110,4 @@ TEST_CASE("recipe: bad weights and moments are reported where they stand, not wh
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::recipe_transforms_tests

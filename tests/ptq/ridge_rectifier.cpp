@@ -9,7 +9,7 @@
 #include "lowbit/quantizer/codebook/product.hpp"
 #include "test_bed.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::ridge_rectifier_tests {
 using ptq::RidgeRectifier;
 
 namespace {
@@ -74,3 +74,5 @@ TEST_CASE("ridge rectifier: shapes, NaN and dependence are told", "[ptq][rectifi
   CHECK(RidgeRectifier{}.fit(Matrix::Zero(6, 3), z).value().A == MatrixD::Identity(3, 3));
   CHECK(RidgeRectifier{}.fit(Matrix(0, 3), Matrix(0, 3)).has_value());
 }
+
+}  // namespace lowbit::test::ridge_rectifier_tests

@@ -9,7 +9,7 @@
 #include "lowbit/quantizer/binary.hpp"
 #include "test_bed.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::svid_tests {
 using ptq::Svid;
 using ptq::SvidScales;
 
@@ -121,3 +121,5 @@ TEST_CASE("svid: zero is positive, zero matrices are zeros, bad input is named",
   CHECK(bad.column == 1);
   CHECK(Svid{.iterations = 0}.run(W).error().code == Errc::invalid_argument);
 }
+
+}  // namespace lowbit::test::svid_tests

@@ -14,7 +14,7 @@
 #include <immintrin.h>
 #endif
 
-using namespace lowbit;
+namespace lowbit::test::bad_input_tests {
 
 namespace {
 
@@ -117,3 +117,5 @@ TEMPLATE_LIST_TEST_CASE("bad input: buffers at odd addresses give the same weigh
     CHECK(std::equal(want.begin(), want.end(), got.begin() + 1));
   }
 }
+
+}  // namespace lowbit::test::bad_input_tests

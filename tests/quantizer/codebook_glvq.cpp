@@ -12,7 +12,7 @@
 #include "lowbit/kernel/gemv.hpp"
 #include "lowbit/quantizer/nearest.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::codebook_glvq_tests {
 using codebook::Generator;
 using codebook::LatticeSearch;
 
@@ -295,3 +295,5 @@ TEST_CASE("Glvq: N(0, 1) at two and three bits errs as uniform quantization does
   const std::vector<float> huge(16, 1e9f);
   CHECK(quantize_nearest(Glvq<8, 2>{}, huge, 1, 16).error().code == Errc::not_finite);
 }
+
+}  // namespace lowbit::test::codebook_glvq_tests

@@ -12,7 +12,7 @@
 #include "lowbit/quantizer/codebook/vector_codebook.hpp"
 #include "lowbit/quantizer/nearest.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::codebook_quantizers_tests {
 
 namespace {
 
@@ -242,3 +242,5 @@ TEST_CASE("VectorCodebook: importance is heeded, rows of any magnitude too", "[q
   for (std::size_t i = cols; i < w.size(); ++i) w[i] *= 1e25f;
   CHECK(nmse(Wide{}, w, rows, cols) < 2.0 * before);
 }
+
+}  // namespace lowbit::test::codebook_quantizers_tests

@@ -9,7 +9,7 @@
 #include "lowbit/quantizer/codebook/kmeans1d.hpp"
 #include "lowbit/quantizer/codebook/lloyd_max.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::codebook_scalar_tests {
 using namespace lowbit::codebook;
 
 namespace {
@@ -176,3 +176,5 @@ TEST_CASE("kmeans1d: on many samples of N(0, 1) it is the quantizer of Lloyd and
   CHECK(cost == test::Approx(error).epsilon(0.03));
   for (std::size_t i = 0; i < 8; ++i) CHECK(std::fabs(found[i] - known[i]) < 0.08f);
 }
+
+}  // namespace lowbit::test::codebook_scalar_tests

@@ -11,7 +11,7 @@
 #include "lowbit/quantizer/codebook/product.hpp"
 #include "lowbit/quantizer/codebook/scalar_codebooks.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::codebook_vectors_tests {
 using namespace lowbit::codebook;
 
 namespace {
@@ -319,3 +319,5 @@ TEST_CASE("scalar codebooks: a step of Lloyd's iteration never raises the error,
   CHECK(exact.learn_exactly(x) <= before);
   CHECK(before < 0.06 * energy(x));
 }
+
+}  // namespace lowbit::test::codebook_vectors_tests

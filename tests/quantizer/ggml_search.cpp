@@ -13,7 +13,7 @@
 #include "lowbit/quantizer/ggml_search_iq4.hpp"
 #include "lowbit/quantizer/ggml_search_lanes.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::ggml_search_tests {
 namespace {
 
 /// Super-blocks of many kinds: usual, one-sided, tiny, large, with constant and zero sub-blocks and ties.
@@ -260,4 +260,4 @@ TEST_CASE("ggml search: groups without values, range or weight give finite fits"
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::ggml_search_tests

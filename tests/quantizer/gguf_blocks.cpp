@@ -14,7 +14,7 @@
 #include "lowbit/core/rng.hpp"
 #include "lowbit/quantizer.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::gguf_blocks_tests {
 namespace {
 
 std::vector<std::uint8_t> from_hex(const std::string& hex) {
@@ -308,4 +308,4 @@ TEST_CASE("split nibbles: byte j of a block holds code j low and code j + half h
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::gguf_blocks_tests

@@ -14,7 +14,7 @@
 #include "support/layers.hpp"
 #include "support/types.hpp"
 
-namespace lowbit::test::gguf_types {
+namespace lowbit::test::gguf_types_tests {
 namespace {
 
 std::string hex(const std::vector<std::uint8_t>& bytes) {
@@ -464,4 +464,4 @@ TEST_CASE("gguf types: a second scale that is not finite is an error too", "[qua
 }
 
 }  // namespace
-}  // namespace lowbit::test::gguf_types
+}  // namespace lowbit::test::gguf_types_tests

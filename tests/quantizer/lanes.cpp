@@ -17,7 +17,7 @@
 #include "support/layers.hpp"
 #include "support/types.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::lanes_tests {
 
 namespace {
 
@@ -57,7 +57,7 @@ std::vector<std::vector<float>> groups() {
 
 template <class Q>
 std::vector<typename Q::params_type> params_of(const Q& q, const std::vector<float>& group) {
-  const Extremes range = detail::extremes_scalar(group);
+  const Extremes range = lowbit::detail::extremes_scalar(group);
   return {q.fit(group), q.fit_range(0.7f * range.lo, 0.7f * range.hi), q.fit_range(0.01f * range.lo, 0.01f * range.hi)};
 }
 
@@ -69,7 +69,7 @@ bool same(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::b
 
 TEMPLATE_LIST_TEST_CASE("lanes: codes of a register at a time are those of one weight at a time", "[quantizer][lanes]",
                         with_lanes) {
-  STATIC_REQUIRE(detail::HasLanes<TestType>);
+  STATIC_REQUIRE(lowbit::detail::HasLanes<TestType>);
   TestType q{};
   const auto check = [&] {
     std::size_t wrong = 0, seen = 0;
@@ -77,8 +77,8 @@ TEMPLATE_LIST_TEST_CASE("lanes: codes of a register at a time are those of one w
       for (const auto& p : params_of(q, group)) {
         if (!params_finite<TestType>(p)) continue;
         std::vector<std::uint8_t> want(group.size() + 1, 0xee), got = want;
-        detail::quantize_group_scalar(q, group, p, std::span(want).first(group.size()));
-        detail::quantize_group(q, group, p, std::span(got).first(group.size()));
+        lowbit::detail::quantize_group_scalar(q, group, p, std::span(want).first(group.size()));
+        lowbit::detail::quantize_group(q, group, p, std::span(got).first(group.size()));
         wrong += want != got ? 1 : 0;
         ++seen;
       }
@@ -99,7 +99,7 @@ TEMPLATE_LIST_TEST_CASE("lanes: a fit by registers is the quantizer's own", "[qu
   const auto check = [&] {
     std::size_t wrong = 0;
     for (const auto& group : groups()) {
-      const auto want = q.fit(group), got = detail::fit_extremes(q, group);
+      const auto want = q.fit(group), got = lowbit::detail::fit_extremes(q, group);
       wrong += params_finite<TestType>(want) == params_finite<TestType>(got) && (!params_finite<TestType>(want) || want == got) ? 0 : 1;
     }
     CHECK(wrong == 0);
@@ -124,22 +124,22 @@ TEMPLATE_LIST_TEST_CASE("lanes: sums of errors have the bits of the scalar defin
   for (const auto& group : groups()) {
     std::vector<float> h(group.size());
     for (float& v : h) v = static_cast<float>(rng.uniform());
-    const float unit = detail::unit_of(detail::extremes_scalar(group).magnitude());
+    const float unit = lowbit::detail::unit_of(lowbit::detail::extremes_scalar(group).magnitude());
     for (const auto& p : params_of(q, group)) {
       if (!params_finite<TestType>(p)) continue;
       for (const float exponent : {1.0f, 2.0f, 2.4f, 3.1f})
         for (const std::span<const float> weights : {std::span<const float>{}, std::span<const float>(h)}) {
           const double none = std::numeric_limits<double>::infinity();
-          const double want = detail::error_sum_scalar(q, p, group, weights, exponent, unit, none);
-          const double got = detail::error_sum(q, p, group, weights, exponent, unit, none);
+          const double want = lowbit::detail::error_sum_scalar(q, p, group, weights, exponent, unit, none);
+          const double got = lowbit::detail::error_sum(q, p, group, weights, exponent, unit, none);
           if (!std::isfinite(want)) continue;  // x̂ beyond the largest float
           wrong += same(want, got) ? 0 : 1;
           // A limit stops the sum only where the whole is not below it.
           for (const double limit : {0.5 * want, want, 1.5 * want}) {
-            const double stopped = detail::error_sum(q, p, group, weights, exponent, unit, limit);
+            const double stopped = lowbit::detail::error_sum(q, p, group, weights, exponent, unit, limit);
             wrong += (stopped >= limit) != (want >= limit) || (want < limit && !same(stopped, want)) ? 1 : 0;
           }
-          const double bound = detail::Outliers(group, weights).sum(q, p, exponent, unit);
+          const double bound = lowbit::detail::Outliers(group, weights).sum(q, p, exponent, unit);
           wrong += bound <= want ? 0 : 1;
           above += bound > 0.25 * want ? 1 : 0;
         }
@@ -152,24 +152,24 @@ TEMPLATE_LIST_TEST_CASE("lanes: sums of errors have the bits of the scalar defin
 TEST_CASE("lanes: extremes of a group, zero among them", "[quantizer][lanes]") {
   std::size_t wrong = 0;
   for (const auto& group : groups()) {
-    const Extremes want = detail::extremes_scalar(group), got = detail::extremes(group);
+    const Extremes want = lowbit::detail::extremes_scalar(group), got = lowbit::detail::extremes(group);
     wrong += std::bit_cast<std::uint32_t>(want.lo) != std::bit_cast<std::uint32_t>(got.lo) ||
                      std::bit_cast<std::uint32_t>(want.hi) != std::bit_cast<std::uint32_t>(got.hi)
                  ? 1
                  : 0;
   }
   CHECK(wrong == 0);
-  CHECK(detail::extremes({}).magnitude() == 0.0f);
+  CHECK(lowbit::detail::extremes({}).magnitude() == 0.0f);
 }
 
 TEST_CASE("lanes: one value that is not finite is seen wherever it stands", "[quantizer][lanes]") {
   for (const std::size_t size : {1, 5, 16, 33, 64, 100}) {
     std::vector<float> x(size, std::numeric_limits<float>::max());
-    CHECK(detail::all_finite(x));
+    CHECK(lowbit::detail::all_finite(x));
     for (std::size_t at = 0; at < size; ++at)
       for (const float bad : {INFINITY, -INFINITY, std::nanf("")}) {
         x[at] = bad;
-        CHECK_FALSE(detail::all_finite(x));
+        CHECK_FALSE(lowbit::detail::all_finite(x));
         x[at] = -0.0f;
       }
   }
@@ -182,10 +182,10 @@ TEMPLATE_TEST_CASE("quotient: products round as the division does, near ties and
   Rng rng(31);
   std::size_t wrong = 0, applied = 0;
   const auto check = [&](float divisor, float x) {
-    if (!detail::Quotient<TestType>::products_apply(divisor, std::fabs(x))) return;
+    if (!lowbit::detail::Quotient<TestType>::products_apply(divisor, std::fabs(x))) return;
     ++applied;
-    float got[detail::lane_count];
-    detail::store_lanes(got, detail::Quotient<TestType>(divisor).by_products(detail::broadcast(x)));
+    float got[lowbit::detail::lane_count];
+    lowbit::detail::store_lanes(got, lowbit::detail::Quotient<TestType>(divisor).by_products(lowbit::detail::broadcast(x)));
     const float want = x / divisor;
     wrong += want == got[0] || (std::fabs(want) <= 0x1p-40f && std::fabs(got[0]) <= 0x1p-40f) ? 0 : 1;
   };
@@ -205,8 +205,8 @@ TEMPLATE_TEST_CASE("quotient: products round as the division does, near ties and
   }
   CHECK(wrong == 0);
   CHECK(applied > 100000);
-  CHECK_FALSE(detail::Quotient<TestType>::products_apply(0x1p-90f, 1.0f));
-  CHECK_FALSE(detail::Quotient<TestType>::products_apply(1.0f, std::numeric_limits<float>::max()));
+  CHECK_FALSE(lowbit::detail::Quotient<TestType>::products_apply(0x1p-90f, 1.0f));
+  CHECK_FALSE(lowbit::detail::Quotient<TestType>::products_apply(1.0f, std::numeric_limits<float>::max()));
 }
 
 #endif  // LOWBIT_HAS_AVX2
@@ -217,15 +217,15 @@ TEST_CASE("power: lanes and floats agree, and with the exact power to what it st
     const double bound = p == 1.0f || p == 2.0f ? 0x1p-24 : p == 2.4f ? 1e-5 : (static_cast<double>(p) + 1.0) * 1e-5;
     double worst = 0.0;
     std::size_t apart = 0;
-    float e[detail::lane_count], got[detail::lane_count];
+    float e[lowbit::detail::lane_count], got[lowbit::detail::lane_count];
     std::size_t k = 0;
     for (double x = 0x1p-40; x < 0x1p40; x *= 1.0007) {
       e[k++] = static_cast<float>(x);
-      if (k < detail::lane_count) continue;
+      if (k < lowbit::detail::lane_count) continue;
       k = 0;
-      detail::store_lanes(got, detail::power(detail::load_lanes(e), p));
-      for (std::size_t i = 0; i < detail::lane_count; ++i) {
-        apart += std::bit_cast<std::uint32_t>(got[i]) != std::bit_cast<std::uint32_t>(detail::power(e[i], p)) ? 1 : 0;
+      lowbit::detail::store_lanes(got, lowbit::detail::power(lowbit::detail::load_lanes(e), p));
+      for (std::size_t i = 0; i < lowbit::detail::lane_count; ++i) {
+        apart += std::bit_cast<std::uint32_t>(got[i]) != std::bit_cast<std::uint32_t>(lowbit::detail::power(e[i], p)) ? 1 : 0;
         const double want = std::pow(static_cast<double>(e[i]), static_cast<double>(p));
         if (want < 0x1p-120 || want > 0x1p120) continue;
         worst = std::fmax(worst, std::fabs(static_cast<double>(got[i]) / want - 1.0));
@@ -233,10 +233,12 @@ TEST_CASE("power: lanes and floats agree, and with the exact power to what it st
     }
     CHECK(apart == 0);
     CHECK(worst <= bound);
-    CHECK(detail::power(0.0f, p) == 0.0f);
-    CHECK(detail::power(std::numeric_limits<float>::denorm_min(), p) <= 0x1p-60f);
-    CHECK(detail::power(0x1p40f, p) >= 0x1p19f);
+    CHECK(lowbit::detail::power(0.0f, p) == 0.0f);
+    CHECK(lowbit::detail::power(std::numeric_limits<float>::denorm_min(), p) <= 0x1p-60f);
+    CHECK(lowbit::detail::power(0x1p40f, p) >= 0x1p19f);
   }
 }
 
 #endif  // LOWBIT_HAS_LANES
+
+}  // namespace lowbit::test::lanes_tests

@@ -9,7 +9,7 @@
 #include "support/layers.hpp"
 #include "support/types.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::laws_tests {
 
 namespace {
 
@@ -288,3 +288,5 @@ TEMPLATE_TEST_CASE("one-sided data: an asymmetric grid has at most 1/3.5 of the 
   symmetric.rule = SymmetricRule::full_range;
   CHECK(error(symmetric) >= 3.5 * error(Uniform<TestType, UniformOptions{.zero_point = ZeroPoint::integer}>{}));
 }
+
+}  // namespace lowbit::test::laws_tests

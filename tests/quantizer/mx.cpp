@@ -8,7 +8,7 @@
 #include "catch.hpp"
 #include "support/rate_table.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::mx_tests {
 
 namespace {
 
@@ -111,3 +111,5 @@ TEMPLATE_LIST_TEST_CASE("MX: zero blocks, subnormals and the largest floats stay
     }
   }
 }
+
+}  // namespace lowbit::test::mx_tests

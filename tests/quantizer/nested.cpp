@@ -7,7 +7,7 @@
 #include "lowbit/kernel/dequantize.hpp"
 #include "support/layers.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::nested_tests {
 
 namespace {
 
@@ -55,3 +55,5 @@ TEST_CASE("nested: a scale that leaves f16 is an error with its place", "[quanti
   CHECK(inner.error().code == Errc::not_finite);
   CHECK(inner.error().column == 128u);
 }
+
+}  // namespace lowbit::test::nested_tests

@@ -8,7 +8,7 @@
 #include "support/rate_presets.hpp"
 #include "support/rate_table.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::nvfp4_tests {
 
 namespace {
 
@@ -129,3 +129,5 @@ TEST_CASE("NVFP4: zero matrices, zero blocks and short rows", "[quantizer][nvfp4
   CHECK(quantize_nearest(Nvfp4{}, std::span<const float>{}, 0, 20).value().shared().empty());
   CHECK(quantize_nearest(Nvfp4{}, std::vector<float>{-3.0f}, 1, 1).value().stored_bytes() == 1 + 1 + 4);
 }
+
+}  // namespace lowbit::test::nvfp4_tests

@@ -15,7 +15,7 @@
 #include "lowbit/kernel/gemv.hpp"
 #include "lowbit/quantizer/nearest.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::pvq_tests {
 
 namespace {
 
@@ -259,3 +259,5 @@ TEST_CASE("PvqScaled: what is not finite is an error, and so is a scale past its
   CHECK_FALSE(quantize_nearest(Pvq2{}, huge, 1, 32).has_value());
   CHECK(quantize_nearest(PvqScaled<16, 11, 3, float>{}, huge, 1, 32).has_value());
 }
+
+}  // namespace lowbit::test::pvq_tests

@@ -10,7 +10,7 @@
 #include "catch.hpp"
 #include "lowbit/core/rng.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::pvq_refine_tests {
 
 namespace {
 
@@ -193,3 +193,5 @@ TEST_CASE("PvqScaled::refine: the loss of the stored point never rises, and fall
   CHECK(q.quantize_weighted(w, p, zero.data(), D) == q.quantize(w, p));
   CHECK(q.refine(w, {0.0f}, zero.data(), D, 7) == 7);
 }
+
+}  // namespace lowbit::test::pvq_refine_tests

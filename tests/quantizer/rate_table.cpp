@@ -6,7 +6,7 @@
 
 #include "catch.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::rate_table_tests {
 
 namespace {
 
@@ -35,3 +35,5 @@ TEST_CASE("rate table: every format errs on Gaussian and Laplacian weights as pu
     check_row(row, row.laplace, test::laplacian_weights);
   }
 }
+
+}  // namespace lowbit::test::rate_table_tests

@@ -6,7 +6,7 @@
 #include "support/rate_presets.hpp"
 #include "support/rate_table.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::requantization_tests {
 
 namespace {
 
@@ -31,7 +31,7 @@ double ratio_to_own(const Q& q, std::span<const float> w, std::size_t size, cons
 /// Codes by the scale max|x| / largest from before it was stored.
 template <class F>
 auto by_exact_scale = [](std::span<const float> group, std::size_t i, const auto&) {
-  return F{}.encode(group[i] / (detail::extremes(group).magnitude() / F::largest));
+  return F{}.encode(group[i] / (lowbit::detail::extremes(group).magnitude() / F::largest));
 };
 
 }  // namespace
@@ -43,7 +43,7 @@ TEST_CASE("stored scales: codes chosen again for what is read back never err mor
   // One byte per scale: the dynamic map, E4M3, E5M3 and E8M0.
   DoubleQuantized<NF4> twice;
   std::vector<float> maxima;
-  for (std::size_t begin = 0; begin < w.size(); begin += 64) maxima.push_back(detail::extremes(w.subspan(begin, 64)).magnitude());
+  for (std::size_t begin = 0; begin < w.size(); begin += 64) maxima.push_back(lowbit::detail::extremes(w.subspan(begin, 64)).magnitude());
   const Groups groups(1, w.size(), 64);
   std::vector<float> shared(DoubleQuantized<NF4>::shared_count(groups));
   twice.fit_shared({.values = w, .rows = 1, .cols = w.size(), .groups = groups, .maxima = maxima}, shared);
@@ -165,3 +165,5 @@ TEST_CASE("GGUF's MXFP4 and NVFP4: points of Gaussian weights are those of MX an
   CHECK(scales == 0);
   CHECK(ties <= 16);
 }
+
+}  // namespace lowbit::test::requantization_tests

@@ -14,7 +14,7 @@
 #include "lowbit/quantizer/scaled.hpp"
 #include "support/layers.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::scale_search_tests {
 
 namespace {
 
@@ -193,16 +193,16 @@ TEMPLATE_LIST_TEST_CASE("LpGrid: is the search over all candidates, whatever it 
     for (const float p : {1.0f, 2.0f, 2.4f, 3.0f})
       for (const bool weighted : {false, true}) {
         auto best = q.fit(g.x);
-        const Extremes range = detail::extremes_scalar(g.x);
+        const Extremes range = lowbit::detail::extremes_scalar(g.x);
         if (!params_finite<TestType>(best) || range.magnitude() == 0.0f) continue;
         const std::span<const float> h = weighted ? std::span<const float>(g.h) : std::span<const float>{};
         const double none = std::numeric_limits<double>::infinity();
-        const float unit = detail::unit_of(range.magnitude());
-        double least = detail::error_sum_scalar(q, best, g.x, h, p, unit, none);
+        const float unit = lowbit::detail::unit_of(range.magnitude());
+        double least = lowbit::detail::error_sum_scalar(q, best, g.x, h, p, unit, none);
         for (int i = 1; i < 80; ++i) {
           const float keep = 1.0f - static_cast<float>(i) / 100.0f;
           const auto candidate = q.fit_range(keep * range.lo, keep * range.hi);
-          const double e = detail::error_sum_scalar(q, candidate, g.x, h, p, unit, none);
+          const double e = lowbit::detail::error_sum_scalar(q, candidate, g.x, h, p, unit, none);
           if (e < least) {
             least = e;
             best = candidate;
@@ -293,3 +293,5 @@ TEST_CASE("scale searches: say which quantizers they can do something for", "[qu
   CHECK(search_applies<GgufQ4_0>(GgmlSearch{}));
   CHECK_FALSE(search_applies<GgufQ4_0>(LpGrid{}));
 }
+
+}  // namespace lowbit::test::scale_search_tests

@@ -8,7 +8,7 @@
 #include "lowbit/quantizer/nvfp4.hpp"
 #include "support/layers.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::scale_search_published_tests {
 
 namespace {
 
@@ -96,7 +96,7 @@ TEST_CASE("KlEntropy: a heavy tail is cut at 0.3 to 0.5 of its end, bounded data
   Rng rng(6);
   std::vector<float> x(200000);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(rng.normal() * (i % 1000 == 7 ? 20.0 : 1.0));
-  const float most = detail::extremes(x).magnitude();
+  const float most = lowbit::detail::extremes(x).magnitude();
   const float clip = KlEntropy::threshold(x, most, 128);
   CHECK(clip >= 0.30f * most);
   CHECK(clip <= 0.50f * most);
@@ -104,7 +104,7 @@ TEST_CASE("KlEntropy: a heavy tail is cut at 0.3 to 0.5 of its end, bounded data
   q.rule = SymmetricRule::full_range;
   CHECK(KlEntropy{}.fit(q, x, {}).scale * 127.0f == test::Approx(clip));
   for (float& v : x) v = static_cast<float>(2.0 * rng.uniform() - 1.0);
-  const float end = detail::extremes(x).magnitude();
+  const float end = lowbit::detail::extremes(x).magnitude();
   for (const std::size_t levels : {8, 128}) CHECK(KlEntropy::threshold(x, end, levels) >= end * (1.0f - 1.0f / 2048.0f));
   CHECK(KlEntropy{.min_size = x.size() + 1}.fit(q, x, {}) == q.fit(x));
 }
@@ -155,9 +155,9 @@ TEST_CASE("LpGrid: NVFP4 blocks from 1.8 to 0.8 times their range err less than 
   std::size_t worse = 0;
   Nvfp4 six, choice{.rule = Nvfp4Rule::four_over_six};
   for (Nvfp4* q : {&six, &choice})
-    q->tensor_scale = detail::extremes(w).magnitude() / (6.0f * (q == &six ? 448.0f : 256.0f));
+    q->tensor_scale = lowbit::detail::extremes(w).magnitude() / (6.0f * (q == &six ? 448.0f : 256.0f));
   const auto own = [&](const Nvfp4& q, const Nvfp4::params_type& p, std::span<const float> x) {
-    return detail::error_sum_scalar(q, p, x, {}, 2.4f, 0.25f, std::numeric_limits<double>::infinity());
+    return lowbit::detail::error_sum_scalar(q, p, x, {}, 2.4f, 0.25f, std::numeric_limits<double>::infinity());
   };
   for (std::size_t begin = 0; begin < w.size(); begin += 16) {
     const auto x = std::span(w).subspan(begin, 16);
@@ -166,7 +166,7 @@ TEST_CASE("LpGrid: NVFP4 blocks from 1.8 to 0.8 times their range err less than 
       worse += own(*q, found, x) <= own(*q, q->fit(x), x) * (1 + 1e-6) ? 0 : 1;
       // Every candidate between is no better.
       for (const float keep : {1.8f, 1.5f, 1.25f, 0.9f}) {
-        const Extremes range = detail::extremes_scalar(x);
+        const Extremes range = lowbit::detail::extremes_scalar(x);
         const float nearest = 1.8f - std::round((1.8f - keep) * 112.0f) / 112.0f;
         worse += own(*q, found, x) <= own(*q, q->fit_range(nearest * range.lo, nearest * range.hi), x) * (1 + 1e-6) ? 0 : 1;
       }
@@ -277,7 +277,7 @@ TEST_CASE("Percentile: the histogram is within one bin of the exact order statis
   auto g = gauss(), l = laplace();
   for (float& x : l) x = x * 1e-3f + 0.001f;
   for (const auto& w : {g, l}) {
-    const double bin = static_cast<double>(detail::extremes(w).magnitude()) / 1024.0;
+    const double bin = static_cast<double>(lowbit::detail::extremes(w).magnitude()) / 1024.0;
     for (const float percent : {60.0f, 99.0f, 99.9f, 99.99f, 99.999f}) {
       const Percentile exact{.percent = percent}, rough{.percent = percent, .exact = 0};
       CHECK(std::fabs(static_cast<double>(exact.fit(one, w, {}).scale - rough.fit(one, w, {}).scale)) * 127.0 <= bin);
@@ -285,3 +285,5 @@ TEST_CASE("Percentile: the histogram is within one bin of the exact order statis
     }
   }
 }
+
+}  // namespace lowbit::test::scale_search_published_tests

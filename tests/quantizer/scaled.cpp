@@ -7,7 +7,7 @@
 #include "catch.hpp"
 #include "support/rate_table.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::scaled_tests {
 
 namespace {
 
@@ -145,3 +145,5 @@ TEST_CASE("Scaled: a scale past f16 is an error that names the place", "[quantiz
   CHECK(m.error().column == 128u);
   CHECK(quantize_nearest(Scaled<NF4, bf16>{}, w, 1, 256).has_value());
 }
+
+}  // namespace lowbit::test::scaled_tests

@@ -4,7 +4,7 @@
 #include "catch.hpp"
 #include "support/rate_table.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::ternary_binary_tests {
 
 namespace {
 
@@ -144,3 +144,5 @@ TEST_CASE("BinaryScaled: every further plane lowers the error; centering moves t
   const std::vector<float> zeros(3, 0.0f);
   CHECK(q.dequantize(q.quantize(0.0f, q.fit(zeros)), q.fit(zeros)) == 0.0f);
 }
+
+}  // namespace lowbit::test::ternary_binary_tests

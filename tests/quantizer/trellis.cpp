@@ -16,7 +16,7 @@
 #include "lowbit/quantizer/trellis/tile.hpp"
 #include "lowbit/quantizer/trellis/viterbi.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::trellis_tests {
 
 namespace {
 
@@ -287,3 +287,5 @@ TEST_CASE("TrellisTile: a tile with an outlier is searched in float", "[quantize
   trellis::Viterbi<trellis::OneMad, 8, 2, trellis::FloatMetric>{}.tail_biting(x, {}, want);
   CHECK(std::equal(want.begin(), want.end(), states.begin()));
 }
+
+}  // namespace lowbit::test::trellis_tests

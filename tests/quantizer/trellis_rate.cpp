@@ -14,7 +14,7 @@
 #include "lowbit/quantizer/trellis/tile.hpp"
 #include "lowbit/quantizer/trellis/viterbi.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::trellis_rate_tests {
 
 namespace {
 
@@ -139,3 +139,5 @@ TEST_CASE("Viterbi: counting errors in sixteen-bit integers costs a thousandth o
   CHECK(b <= a);
   CHECK(a <= 1.001 * b);
 }
+
+}  // namespace lowbit::test::trellis_rate_tests

@@ -8,7 +8,7 @@
 #include "lowbit/quantizer/nearest.hpp"
 #include "lowbit/quantizer/trellis/trellis_scaled.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::trellis_scaled_tests {
 namespace {
 
 using Small = TrellisScaled<trellis::OneMad, 8, 2>;
@@ -119,4 +119,4 @@ TEST_CASE("TrellisScaled: two bits leave less than a scalar grid could, at its t
         Approx(1.5 + 16.0 / (64.0 * 256.0)));
 }
 
-}  // namespace lowbit::test
+}  // namespace lowbit::test::trellis_scaled_tests

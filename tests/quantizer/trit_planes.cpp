@@ -8,7 +8,7 @@
 #include "catch.hpp"
 #include "support/rate_table.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::trit_planes_tests {
 
 namespace {
 
@@ -151,3 +151,5 @@ TEST_CASE("TritPairs: codes come back at every length, planes lie byte by byte, 
   }
   CHECK(above == 0);
 }
+
+}  // namespace lowbit::test::trit_planes_tests

@@ -7,7 +7,7 @@
 #include "support/rate_presets.hpp"
 #include "support/rate_table.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::twin_log_phase_tests {
 
 TEST_CASE("TwinLog: codes ascend with their points, and points come back", "[quantizer][twin_log]") {
   Rng rng(3);
@@ -126,3 +126,5 @@ TEST_CASE("PhaseScaled: odd rows end in a real number, zero groups are zeros", "
   dequantize(z.view(), 0, 1, back);
   CHECK(back == zeros);
 }
+
+}  // namespace lowbit::test::twin_log_phase_tests

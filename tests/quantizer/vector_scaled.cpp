@@ -15,7 +15,7 @@
 #include "lowbit/kernel/gemv.hpp"
 #include "lowbit/quantizer/nearest.hpp"
 
-using namespace lowbit;
+namespace lowbit::test::vector_scaled_tests {
 
 namespace {
 
@@ -224,3 +224,5 @@ TEST_CASE("VectorScaled: a scale past its storage is an error, unless the storag
   const std::vector<float> largest(16, std::numeric_limits<float>::max());
   CHECK(quantize_nearest(VectorScaled<E8P, float>{}, largest, 1, 16).has_value());
 }
+
+}  // namespace lowbit::test::vector_scaled_tests

@@ -5,7 +5,7 @@
 #include "lowbit/transform.hpp"
 #include "ptq/test_bed.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::any_transform_tests {
 namespace {
 
 using transform::AnyTransform;
@@ -97,4 +97,4 @@ TEST_CASE("any transform: records that are damaged or not ours are errors", "[tr
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::any_transform_tests

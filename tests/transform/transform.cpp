@@ -7,7 +7,7 @@
 #include "lowbit/transform.hpp"
 #include "transform/outlier_bed.hpp"
 
-namespace lowbit::test {
+namespace lowbit::test::transform_tests {
 namespace {
 
 using transform::Compose;
@@ -259,4 +259,4 @@ TEST_CASE("compose: the second part is prepared for what the first leaves", "[tr
 }
 
 }  // namespace
-}  // namespace lowbit::test
+}  // namespace lowbit::test::transform_tests
