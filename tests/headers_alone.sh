@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: MIT
 # headers_alone.sh CXX ROOT INCLUDE_DIR…: every header compiles alone, in a source of its own and with plain flags.
 #
+# Each source ends in an assertion that fails, and the first error is fatal: reaching it means that the header parsed, and
+# the compiler stops there instead of instantiating what the header would need at the end of a source.
+#
 # The folders above linalg all open Eigen, and those above io the JSON parser; there these two are compiled once and
 # included first, which hides nothing that the headers would not get from them anyway.
 set -euo pipefail
@@ -26,7 +29,14 @@ find lowbit -name '*.hpp' | sort | xargs -P "$(nproc)" -I{} sh -c '
     lowbit/model* | lowbit/pipeline* | lowbit/train*) first=json ;;
     *) first= ;;
   esac
-  printf "#include \"%s\"\n" "$header" | "$@" ${first:+-include "$work/$first.hpp"} -x c++ - ||
-    { echo "does not compile alone: $header"; exit 1; }
+  out=$(printf "#include \"%s\"\nstatic_assert(sizeof(int) == 0, \"end of header\");\n" "$header" |
+    "$@" -Wfatal-errors ${first:+-include "$work/$first.hpp"} -x c++ - 2>&1)
+  case $out in
+    *"warning:"*) ;;
+    *"error: static assertion failed: end of header"*) exit 0 ;;
+  esac
+  printf "%s\n" "$out"
+  echo "does not compile alone: $header"
+  exit 1
 ' sh {} "$work" "$cxx" -fsyntax-only "${flags[@]}"
 echo "$(find lowbit -name '*.hpp' | wc -l) headers compile alone"
