@@ -107,9 +107,9 @@ inline Result<StoredShape> parse_stored_shape(std::string_view text) {
     const io::Json* seeds = io::find_member(*basis, "seeds");
     if (seeds == nullptr || !seeds->is_array() || seeds->size() > 8)
       return Error{.code = Errc::malformed, .message = "the seeds of a transform are an array of at most 8"};
-    for (const io::Json& text : *seeds) {
+    for (const io::Json& written : *seeds) {
       std::uint64_t seed = 0;
-      const std::string digits = text.is_string() ? text.get<std::string>() : std::string();
+      const std::string digits = written.is_string() ? written.get<std::string>() : std::string();
       const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), seed);
       if (digits.empty() || failure != std::errc{} || end != digits.data() + digits.size())
         return Error{.code = Errc::malformed, .message = "a seed is a decimal string of 64 bits"};

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "lowbit/core/float16.hpp"
 #include "lowbit/linalg/cholesky.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/ptq/column_rounding.hpp"
 #include "lowbit/ptq/coordinate_descent.hpp"
 #include "lowbit/ptq/grid.hpp"
 #include "lowbit/quantizer/codebook/kmeans1d.hpp"
@@ -49,6 +51,12 @@ class CodebookDescent {
     for (Index r = 0; r < rows(); ++r)
       for (Index j = 0; j < W_.cols(); ++j)
         codes_(r, j) = codebook::nearest_level(levels(r), static_cast<float>(W_(r, j)));
+  }
+
+  /// Column by column, each one's error moved onto the columns after it (GPTQ on fixed tables). blocks: lazy_blocks of `in`.
+  void assign_in_order(const detail::OrderedProblem& problem, std::span<const std::pair<Index, Index>> blocks) {
+    TableGrid grid(*this);
+    codes_ = detail::round_columns(problem, W_.cast<float>(), 0, rows(), blocks, std::nullopt, grid, 0).codes;
   }
 
   /// Ŵ [rows × in].

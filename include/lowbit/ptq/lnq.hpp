@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <span>
@@ -17,6 +18,12 @@
 
 namespace lowbit::ptq {
 
+/// Which codes LNQ starts from, on the tables of the weighted k-means.
+enum class LnqStart : std::uint8_t {
+  nearest,   ///< the nearest values, as in the source
+  in_order,  ///< column by column, each one's error moved onto those after it; nearest where H cannot be factored
+};
+
 /// Layer-wise non-uniform quantization (LNQ): a table of values per row that minimizes (ŵ − w)·H·(ŵ − w)ᵀ together with its
 /// codes, from the weighted k-means of SqueezeLLM, by turns of a closed form and coordinate descent.
 ///
@@ -26,16 +33,21 @@ namespace lowbit::ptq {
 ///                           of the loss, averaged over the rows of the group
 ///   iterations  0: the weighted k-means alone. The first chooses values, every further one codes and then values
 ///   cd_cycles   of coordinate descent per iteration
+///   start       in_order ends lower: descent from the nearest codes stops early where inputs are correlated
+///   damp        of the factorization for in_order, as for HessianRounding
 ///
 /// Values are rounded to f16 at the end, then one more cycle chooses codes; a row that this left worse than the k-means of
 /// SqueezeLLM keeps that. H without tokens means the k-means with equal weights. Deterministic for any number of threads.
 /// Errors   not_finite: a weight, or a value past f16; shape_mismatch; invalid_argument for groups that are not rows.
 /// Cost     (1 + iterations · (cd_cycles + 3)) · out · in² multiplications or additions.
-/// Source   Kim et al., "GuidedQuant", ICML 2025, arXiv:2505.07004, Algorithm 1; start: "SqueezeLLM", arXiv:2306.07629. Values
-///          are kept in float while they change, and a step that does not lower its row's objective is not taken.
+/// Source   Kim et al., "GuidedQuant", ICML 2025, arXiv:2505.07004, Algorithm 1; tables: "SqueezeLLM", arXiv:2306.07629. Ours
+///          keeps values in float while they change, takes no step that does not lower its row's objective, and starts in
+///          order by default.
 struct Lnq {
   int iterations = 3;
   int cd_cycles = 4;
+  LnqStart start = LnqStart::in_order;
+  double damp = 0.01;
 
   template <int Bits, std::size_t Group>
   Result<QuantizedMatrix<RowCodebook<Bits, Group>>> round(const RowCodebook<Bits, Group>& q, const ConstMatrixRef& W,
@@ -78,6 +90,11 @@ struct Lnq {
   Result<> round_rows(const Q& q, const ConstMatrixRef& W, const MatrixD& H, const std::vector<float>& importance,
                       Index first, Index last, RoundingContext context, RoundingReport& total,
                       QuantizedMatrix<Q>& out) const {
+    std::optional<detail::OrderedProblem> problem;
+    if (start == LnqStart::in_order && H.size() != 0 && iterations > 0) {
+      auto ordered = detail::order_problem(H, false, damp);
+      if (ordered) problem = std::move(*ordered);
+    }
     const std::size_t tasks = detail::tasks_for(last - first);
     std::vector<std::optional<Index>> overflow(tasks);
     std::vector<std::size_t> moved(tasks, 0);
@@ -95,7 +112,7 @@ struct Lnq {
       }
       if (overflow[t]) return;
       rows.assign_nearest();
-      if (H.size() != 0 && iterations > 0) moved[t] = improve(rows);
+      if (H.size() != 0 && iterations > 0) moved[t] = improve(rows, problem ? &*problem : nullptr);
       const MatrixD E = rows.values() - w;
       error[t] = H.size() == 0 ? E.squaredNorm() : linalg::quadratic_form(E, H);
       reference[t] = H.size() == 0 ? w.squaredNorm() : linalg::quadratic_form(w, H);
@@ -118,10 +135,14 @@ struct Lnq {
   }
 
   /// Returns the number of codes moved. `rows` starts from f16 values and their nearest codes.
-  std::size_t improve(CodebookDescent& rows) const {
-    CodebookDescent best = rows;
-    const VectorD start = rows.objective();
+  std::size_t improve(CodebookDescent& rows, const detail::OrderedProblem* problem) const {
+    const CodebookDescent best = rows;
+    const VectorD before = rows.objective();
     std::size_t moved = 0;
+    if (problem != nullptr) {
+      const Index n = problem->H.cols();
+      rows.assign_in_order(*problem, detail::lazy_blocks(n, std::min<Index>(128, n), 0));
+    }
     bool changed = rows.update_levels();
     for (int i = 1; i < iterations && changed; ++i) {
       const std::size_t now = rows.update_codes(cd_cycles);
@@ -134,7 +155,7 @@ struct Lnq {
     const VectorD end = rows.objective();
     detail::Codes codes = rows.codes();
     for (Index r = 0; r < rows.rows(); ++r) {
-      if (end(r) <= start(r)) continue;  // false for infinite values too
+      if (end(r) <= before(r)) continue;  // false for infinite values too
       std::copy_n(best.levels(r).begin(), best.levels(r).size(), rows.levels(r).begin());
       codes.row(r) = best.codes().row(r);
     }
