@@ -23,4 +23,5 @@
 #include "lowbit/pipeline/sink.hpp"
 #include "lowbit/pipeline/stored_codes.hpp"
 #include "lowbit/pipeline/stored_matrix.hpp"
+#include "lowbit/pipeline/stored_parts.hpp"
 #include "lowbit/pipeline/stored_types.hpp"

@@ -127,7 +127,7 @@ TEST_CASE("convert: odd shapes, wrapped zero points and scattered groups keep ev
       fs::create_directories(dir / "own");
       auto writer = io::SafetensorsWriter::create(dir / "own" / "model.safetensors", true).value();
       for (const StoredPart& part : stored.parts) writer.add("a.weight" + part.suffix, part.dtype, part.shape, part.bytes).value();
-      writer.set_metadata({{"lowbit.version", "1"}, {"lowbit:a.weight", stored.shape.to_json()}});
+      writer.set_metadata({{"lowbit.version", "1"}, {"lowbit:a.weight", pipeline::to_json(stored.shape)}});
       writer.finish().value();
       std::ofstream(dir / "own" / "config.json") << R"({"quantization_config":{"quant_method":"lowbit"}})";
       fs::remove_all(dir / "ct");

@@ -12,7 +12,7 @@
 #include "lowbit/core/type_list.hpp"
 #include "lowbit/model/quantized_linear.hpp"
 #include "lowbit/pipeline/gguf_export.hpp"
-#include "lowbit/pipeline/stored_matrix.hpp"
+#include "lowbit/pipeline/stored_parts.hpp"
 #include "lowbit/ptq/hessian.hpp"
 #include "lowbit/ptq/nearest.hpp"
 #include "lowbit/ptq/recipe_string.hpp"

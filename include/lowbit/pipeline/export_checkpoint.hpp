@@ -17,6 +17,7 @@
 #include "lowbit/pipeline/import_checkpoint.hpp"
 #include "lowbit/pipeline/output_directory.hpp"
 #include "lowbit/pipeline/side_files.hpp"
+#include "lowbit/pipeline/stored_matrix.hpp"
 
 namespace lowbit::pipeline {
 
@@ -257,7 +258,7 @@ class CheckpointWriter {
     if (!stored) return std::move(stored).error();
     const std::string name = module + ".weight";
     for (const StoredPart& part : stored->parts) LOWBIT_CHECK(writer_.add(name + part.suffix, part.dtype, part.shape, part.bytes));
-    metadata_[std::string(metadata_prefix) + name] = stored->shape.to_json();
+    metadata_[std::string(metadata_prefix) + name] = to_json(stored->shape);
     return {};
   }
   Result<> add_tensors(const std::string& module, const std::vector<io::OwnedTensor>& tensors) {

@@ -21,9 +21,10 @@
 #include "lowbit/io/checkpoint/mlx.hpp"
 #include "lowbit/io/safetensors_set.hpp"
 #include "lowbit/linalg/matrix.hpp"
-#include "lowbit/pipeline/module_patterns.hpp"
 #include "lowbit/pipeline/basis.hpp"
+#include "lowbit/pipeline/module_patterns.hpp"
 #include "lowbit/pipeline/stored_codes.hpp"
+#include "lowbit/pipeline/stored_matrix.hpp"
 #include "lowbit/pipeline/stored_types.hpp"
 
 namespace lowbit::pipeline {

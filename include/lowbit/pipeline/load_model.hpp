@@ -15,6 +15,7 @@
 #include "lowbit/model/weights.hpp"
 #include "lowbit/pipeline/basis.hpp"
 #include "lowbit/pipeline/imported_linear.hpp"
+#include "lowbit/pipeline/stored_matrix.hpp"
 #include "lowbit/pipeline/stored_types.hpp"
 
 namespace lowbit::pipeline {

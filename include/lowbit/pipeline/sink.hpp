@@ -13,6 +13,7 @@
 #include "lowbit/pipeline/codec.hpp"
 #include "lowbit/pipeline/output_directory.hpp"
 #include "lowbit/pipeline/side_files.hpp"
+#include "lowbit/pipeline/stored_matrix.hpp"
 
 namespace lowbit::pipeline {
 
@@ -66,7 +67,7 @@ class HuggingFaceSink final : public Sink {
   Result<> packed(const std::string& name, const Codec&, const QuantizedWeights& weights) override {
     for (const StoredPart& part : weights.parts)
       LOWBIT_CHECK(writer_.add(name + part.suffix, part.dtype, part.shape, part.bytes));
-    metadata_[std::string(metadata_prefix) + name] = weights.shape.to_json();
+    metadata_[std::string(metadata_prefix) + name] = to_json(weights.shape);
     return {};
   }
 
