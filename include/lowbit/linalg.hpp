@@ -12,6 +12,7 @@
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/linalg/ordered_product.hpp"
 #include "lowbit/linalg/orthogonal_axis.hpp"
+#include "lowbit/linalg/product.hpp"
 #include "lowbit/linalg/random_orthogonal.hpp"
 #include "lowbit/linalg/rotations.hpp"
 #include "lowbit/linalg/sums.hpp"

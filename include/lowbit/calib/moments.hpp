@@ -11,6 +11,7 @@
 #include "lowbit/core/result.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 
 namespace lowbit::calib {
 
@@ -89,11 +90,11 @@ class Moments {
       const Index begin = static_cast<Index>(tiles - 1 - i) * tile;  // longest rows first
       const Index rows = std::min(tile, sum_.cols() - begin), cols = begin + rows;
       if (options_.fp64_products) {
-        sum_.block(begin, 0, rows, cols).noalias() +=
-            batch.middleCols(begin, rows).transpose().cast<double>() * batch.leftCols(cols).cast<double>();
+        linalg::add_product(sum_.block(begin, 0, rows, cols), batch.middleCols(begin, rows).transpose().cast<double>(),
+                            batch.leftCols(cols).cast<double>());
       } else {
-        const Matrix product = batch.middleCols(begin, rows).transpose() * batch.leftCols(cols);
-        sum_.block(begin, 0, rows, cols) += product.cast<double>();
+        sum_.block(begin, 0, rows, cols) +=
+            linalg::product_in_float(batch.middleCols(begin, rows).transpose(), batch.leftCols(cols)).cast<double>();
       }
     });
   }

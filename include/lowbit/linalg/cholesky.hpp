@@ -63,19 +63,29 @@ inline std::optional<MatrixD> cholesky(MatrixD H) {
   return H;
 }
 
+/// H⁻¹·B for H = G·Gᵀ.
+inline MatrixD solve(const MatrixD& G, MatrixD B) {
+  G.triangularView<Eigen::Lower>().solveInPlace(B);
+  G.transpose().triangularView<Eigen::Upper>().solveInPlace(B);
+  return B;
+}
+
+/// R⁻¹ of an upper triangular R.
+inline MatrixD upper_inverse(const MatrixD& R) {
+  MatrixD U = MatrixD::Identity(R.rows(), R.cols());
+  R.triangularView<Eigen::Upper>().solveInPlace(U);
+  return U;
+}
+
 /// Upper factor U of the inverse: H⁻¹ = Uᵀ·U. Nothing if H is not positive definite.
 ///
 /// With J the reversal of order, J·H·J = G·Gᵀ gives H = R·Rᵀ for the upper R = J·G·J, hence U = R⁻¹: one factorization and
 /// one triangular inverse, and H⁻¹ is never formed. Cost: 2n³/3 flops.
 inline std::optional<MatrixD> inverse_upper_factor(MatrixD H) {
-  const Index n = H.rows();
   H = H.reverse().eval();
   std::optional<MatrixD> G = cholesky(std::move(H));
   if (!G) return std::nullopt;
-  const MatrixD R = G->reverse();
-  MatrixD U = MatrixD::Identity(n, n);
-  R.triangularView<Eigen::Upper>().solveInPlace(U);
-  return U;
+  return upper_inverse(G->reverse());
 }
 
 /// H = L·diag(D)·Lᵀ with unit lower L.

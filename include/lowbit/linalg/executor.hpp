@@ -41,11 +41,16 @@ class Executor {
 
   template <class Task>
   void run(std::size_t count, Task&& task) {
+    run_erased(count, &task, [](void* f, std::size_t i) { (*static_cast<std::remove_reference_t<Task>*>(f))(i); });
+  }
+
+ private:
+  void run_erased(std::size_t count, void* task, void (*call)(void*, std::size_t)) {
     if (workers_.empty() || count <= 1) {
-      for (std::size_t i = 0; i < count; ++i) task(i);
+      for (std::size_t i = 0; i < count; ++i) call(task, i);
       return;
     }
-    Job job{count, &task, [](void* f, std::size_t i) { (*static_cast<std::remove_reference_t<Task>*>(f))(i); }};
+    Job job{count, task, call};
     {
       const std::lock_guard lock(mutex_);
       job_ = &job;
@@ -60,7 +65,6 @@ class Executor {
     if (job.failure) std::rethrow_exception(job.failure);
   }
 
- private:
   struct Job {
     std::size_t count;
     void* task;

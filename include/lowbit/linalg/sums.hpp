@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 
 /// Sums over float data that are accumulated in double.
 
@@ -23,7 +24,7 @@ inline double quadratic_form(const ConstMatrixDRef& E, const ConstMatrixDRef& H)
   double sum = 0.0;
   for (Index begin = 0; begin < E.rows(); begin += 64) {
     const auto rows = E.middleRows(begin, std::min<Index>(64, E.rows() - begin));
-    sum += (rows * H).cwiseProduct(rows).sum();
+    sum += product(rows, H).cwiseProduct(rows).sum();
   }
   return sum;
 }

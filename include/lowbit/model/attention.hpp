@@ -7,6 +7,7 @@
 
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 #include "lowbit/model/config.hpp"
 #include "lowbit/model/lanes.hpp"
 
@@ -65,9 +66,9 @@ inline void attend(const LlamaConfig& config, ConstMatrixRef Q, std::span<const 
       const Strided K(s.keys + kv_offset, keys, head_dim, Eigen::OuterStride<>(kv_size));
       const Strided V(s.values + kv_offset, keys, head_dim, Eigen::OuterStride<>(kv_size));
       auto S = scores.topLeftCorner(rows, keys);
-      S.noalias() = (scale * Q.block(s.begin + q, h * head_dim, rows, head_dim)) * K.transpose();
+      S = linalg::product_in_float(scale * Q.block(s.begin + q, h * head_dim, rows, head_dim), K.transpose());
       for (Index i = 0; i < rows; ++i) detail::softmax_row(&scores(i, 0), s.first + q + i + 1, keys);
-      mixed.topRows(rows).noalias() = S * V;
+      mixed.topRows(rows) = linalg::product_in_float(S, V);
       out.block(s.begin + q, h * head_dim, rows, head_dim) = mixed.topRows(rows);
     }
   });

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/dequantize.hpp"
@@ -45,6 +46,15 @@ class ContiguousInputs {
   const float* data_ = nullptr;
 };
 
+/// Column k goes to column order[k], if there is an order.
+inline Matrix in_natural_order(Matrix stored, std::span<const std::uint32_t> order) {
+  if (order.empty()) return stored;
+  Matrix natural(stored.rows(), stored.cols());
+  for (Index k = 0; k < stored.cols(); ++k)
+    natural.col(static_cast<Index>(order[static_cast<std::size_t>(k)])) = stored.col(k);
+  return natural;
+}
+
 }  // namespace model::detail
 
 /// y = Ŵ·x, [rows].
@@ -75,12 +85,7 @@ template <Quantizer Q>
 Matrix dequantize(const QuantizedMatrix<Q>& w) {
   Matrix stored(static_cast<Index>(w.rows()), static_cast<Index>(w.cols()));
   dequantize(w.view(), 0, w.rows(), std::span<float>(stored.data(), w.rows() * w.cols()));
-  const std::span<const std::uint32_t> order = w.column_order();
-  if (order.empty()) return stored;
-  Matrix natural(stored.rows(), stored.cols());
-  for (Index k = 0; k < stored.cols(); ++k)
-    natural.col(static_cast<Index>(order[static_cast<std::size_t>(k)])) = stored.col(k);
-  return natural;
+  return model::detail::in_natural_order(std::move(stored), w.column_order());
 }
 
 }  // namespace lowbit

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,6 +19,37 @@
 #include "lowbit/quantizer/matrix.hpp"
 
 namespace lowbit::model {
+
+namespace detail {
+
+/// Y = X·Ŵᵀ in tasks of whole row blocks for all tokens of a tile: the packed rows of a task stay in cache for the tile.
+/// multiply(range, x [tokens × cols], y [tokens × rows], tokens) writes the columns `range` of y.
+inline void apply_in_tasks(
+    std::size_t rows, std::size_t cols, std::span<const std::uint32_t> order, ConstMatrixRef X, MatrixRef Y,
+    Executor& executor,
+    const std::function<void(RowRange, std::span<const float>, std::span<float>, std::size_t)>& multiply) {
+  LOWBIT_EXPECTS(static_cast<std::size_t>(X.cols()) == cols, "X holds as many features as W has columns");
+  LOWBIT_EXPECTS(Y.rows() == X.rows() && static_cast<std::size_t>(Y.cols()) == rows,
+                 "Y holds one row per token and one column per row of W");
+  const auto tokens = static_cast<std::size_t>(X.rows());
+  if (tokens == 0 || rows == 0) return;
+  const ContiguousInputs inputs(X, order);
+  const bool direct = Y.outerStride() == Y.cols() || tokens == 1;
+  Matrix result = direct ? Matrix() : Matrix(Y.rows(), Y.cols());
+  float* const out = direct ? Y.data() : result.data();
+  constexpr std::size_t row_block = 64, token_tile = 256;
+  const std::size_t blocks = ceil_div(rows, row_block);
+  executor.run(blocks * ceil_div(tokens, token_tile), [&](std::size_t task) {
+    const std::size_t row = task % blocks * row_block, token = task / blocks * token_tile;
+    const std::size_t count = std::min(token_tile, tokens - token);
+    multiply(RowRange{row, std::min(rows, row + row_block)},
+             std::span<const float>(inputs.data() + token * cols, count * cols),
+             std::span<float>(out + token * rows, count * rows), count);
+  });
+  if (!direct) Y = result;
+}
+
+}  // namespace detail
 
 /// Packed weights, multiplied as they lie by the widest kernel of this build. Columns that a rounding policy reordered
 /// are gathered from the inputs once per call.
@@ -34,27 +65,10 @@ class QuantizedLinear final : public Linear {
   std::size_t cols() const override { return weights_.cols(); }
 
   void apply(ConstMatrixRef X, MatrixRef Y, Executor& executor) const override {
-    LOWBIT_EXPECTS(static_cast<std::size_t>(X.cols()) == cols(), "X holds as many features as W has columns");
-    LOWBIT_EXPECTS(Y.rows() == X.rows() && static_cast<std::size_t>(Y.cols()) == rows(),
-                   "Y holds one row per token and one column per row of W");
-    const auto tokens = static_cast<std::size_t>(X.rows());
-    if (tokens == 0 || rows() == 0) return;
-    const detail::ContiguousInputs inputs(X, weights_.column_order());
-    const bool direct = Y.outerStride() == Y.cols() || tokens == 1;
-    Matrix result = direct ? Matrix() : Matrix(Y.rows(), Y.cols());
-    float* const out = direct ? Y.data() : result.data();
-
-    // Tasks of whole row blocks for all tokens of a tile: the packed rows of a task stay in cache for the tile.
-    constexpr std::size_t row_block = 64, token_tile = 256;
-    const std::size_t blocks = ceil_div(rows(), row_block);
-    executor.run(blocks * ceil_div(tokens, token_tile), [&](std::size_t task) {
-      const std::size_t row = task % blocks * row_block, token = task / blocks * token_tile;
-      const std::size_t count = std::min(token_tile, tokens - token);
-      gemm(weights_.view(), RowRange{row, std::min(rows(), row + row_block)},
-           std::span<const float>(inputs.data() + token * cols(), count * cols()),
-           std::span<float>(out + token * rows(), count * rows()), count);
-    });
-    if (!direct) Y = result;
+    detail::apply_in_tasks(rows(), cols(), weights_.column_order(), X, Y, executor,
+                           [&](RowRange range, std::span<const float> in, std::span<float> out, std::size_t tokens) {
+                             gemm(weights_.view(), range, in, out, tokens);
+                           });
   }
 
   Matrix dequantized() const override { return lowbit::dequantize(weights_); }

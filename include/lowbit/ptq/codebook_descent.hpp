@@ -14,6 +14,7 @@
 #include "lowbit/core/float16.hpp"
 #include "lowbit/linalg/cholesky.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 #include "lowbit/ptq/column_rounding.hpp"
 #include "lowbit/ptq/coordinate_descent.hpp"
 #include "lowbit/ptq/grid.hpp"
@@ -69,7 +70,7 @@ class CodebookDescent {
   /// (ŵ − w)·H·(ŵ − w)ᵀ, row by row.
   VectorD objective() const {
     const MatrixD E = values() - W_;
-    return (E * H_).cwiseProduct(E).rowwise().sum();
+    return linalg::product(E, H_).cwiseProduct(E).rowwise().sum();
   }
 
   /// The values of least objective for these codes: (Σ PᵀHP + ridge)·δ = −Σ PᵀH(ŵ − w), P [in × count] saying which weight has
@@ -77,7 +78,7 @@ class CodebookDescent {
   /// weight uses stay. A table whose objective would not fall stays too. Returns whether any changed.
   /// Cost: rows · in² additions.
   bool update_levels(double ridge = 1e-7) {
-    const MatrixD E = values() - W_, gradient = E * H_;
+    const MatrixD E = values() - W_, gradient = linalg::product(E, H_);
     const VectorD before = gradient.cwiseProduct(E).rowwise().sum();
     const std::vector<float> old = levels_;
     const std::vector<MatrixD> curvature = curvatures();
@@ -97,11 +98,9 @@ class CodebookDescent {
       auto factor = linalg::with_damping(A, {.fraction = ridge, .first = 1e-7},
                                          [](MatrixD M) { return linalg::cholesky(std::move(M)); });
       if (!factor) continue;
-      const MatrixD& G = factor->factor;
-      G.triangularView<Eigen::Lower>().solveInPlace(b);
-      G.transpose().triangularView<Eigen::Upper>().solveInPlace(b);
+      const MatrixD step = linalg::solve(factor->factor, b);
       for (Index k = 0; k < count_; ++k) {
-        const auto next = static_cast<float>(static_cast<double>(levels(t)[static_cast<std::size_t>(k)]) + b(k));
+        const auto next = static_cast<float>(static_cast<double>(levels(t)[static_cast<std::size_t>(k)]) + step(k));
         if (A(k, k) > 0.0 && std::isfinite(next)) levels(t)[static_cast<std::size_t>(k)] = next;
       }
     }

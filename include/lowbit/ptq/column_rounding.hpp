@@ -14,6 +14,7 @@
 #include "lowbit/calib/moments.hpp"
 #include "lowbit/linalg/cholesky.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 #include "lowbit/ptq/coordinate_descent.hpp"
 #include "lowbit/ptq/grid.hpp"
 #include "lowbit/ptq/rounding.hpp"
@@ -169,9 +170,8 @@ inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatri
         // What an error within the block costs once the columns after it have made up for what they can.
         const bool weighs = grid.weighs_blocks() && columns == width;
         if (weighs) {
-          const MatrixD inverse = problem.U.block(j, j, width, width).triangularView<Eigen::Upper>().solve(
-              MatrixD::Identity(width, width));
-          metric.noalias() = inverse * inverse.transpose();
+          const MatrixD inverse = linalg::upper_inverse(problem.U.block(j, j, width, width));
+          metric = linalg::product(inverse, inverse.transpose());
         }
         for (Index r = 0; r < count; ++r)
           if (!rows.fit(grid, fitted, r, j, values)) return overflowed(r, j);
@@ -203,7 +203,7 @@ inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatri
       }
     }
     if (last < n)
-      rows.work.rightCols(n - last).noalias() -= errors * problem.U.block(first, last, last - first, n - last);
+      linalg::subtract_product(rows.work.rightCols(n - last), errors, problem.U.block(first, last, last - first, n - last));
   }
   if (cd_sweeps > 0) out.moved = coordinate_descent(grid, original, problem.H, rows.rounded, out.codes, cd_sweeps);
   return out;

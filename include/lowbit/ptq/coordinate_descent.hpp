@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "lowbit/linalg/cholesky.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 #include "lowbit/ptq/grid.hpp"
 
 namespace lowbit::ptq {
@@ -31,7 +33,7 @@ inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W
   const Index block = (128 + width - 1) / width * width;
   std::size_t moved = 0;
   if (sweeps <= 0 || n == 0) return moved;
-  MatrixD gradient = (dequantized - W) * H;  // half of it
+  MatrixD gradient = linalg::product(dequantized - W, H);  // half of it
   MatrixD change(rows, block);
   std::vector<float> x(static_cast<std::size_t>(height * width)), y(x.size());
   std::vector<std::uint64_t> chosen(static_cast<std::size_t>(height * width / dim));
@@ -54,12 +56,12 @@ inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W
   const auto descend_block = [&](Index j, Index begin, Index columns) {
     const Index wide = std::min(width, n - j);
     const MatrixD curvature = H.block(j, j, wide, wide);
-    const Eigen::LLT<MatrixD> factor(curvature);
-    if (factor.info() != Eigen::Success) return;
+    const std::optional<MatrixD> factor = linalg::cholesky(curvature);
+    if (!factor) return;
     for (Index top = 0; top < rows; top += height) {
       const Index tall = std::min(height, rows - top);
       const MatrixD old = dequantized.block(top, j, tall, wide), g = gradient.block(top, j, tall, wide);
-      const MatrixD target = old - factor.solve(g.transpose()).transpose();
+      const MatrixD target = old - linalg::solve(*factor, g.transpose()).transpose();
       if (!target.allFinite()) continue;
       std::fill(x.begin(), x.end(), 0.0f);
       for (Index r = 0; r < tall; ++r)
@@ -68,7 +70,7 @@ inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W
       MatrixD step(tall, wide);
       for (Index r = 0; r < tall; ++r)
         for (Index i = 0; i < wide; ++i) step(r, i) = static_cast<double>(y[static_cast<std::size_t>(r * width + i)]) - old(r, i);
-      if (!(((step * curvature + 2.0 * g).array() * step.array()).sum() < 0.0)) continue;
+      if (!(((linalg::product(step, curvature) + 2.0 * g).array() * step.array()).sum() < 0.0)) continue;
       dequantized.block(top, j, tall, wide) = old + step;
       for (Index r = 0; r < height; ++r)
         for (Index k = 0; k < width / dim; ++k) {
@@ -78,7 +80,7 @@ inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W
           code = now;
         }
       change.block(top, j - begin, tall, wide) += step;
-      gradient.block(top, begin, tall, columns).noalias() += step * H.block(j, begin, wide, columns);
+      linalg::add_product(gradient.block(top, begin, tall, columns), step, H.block(j, begin, wide, columns));
     }
   };
 
@@ -93,8 +95,8 @@ inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W
       } else {
         for (Index j = begin; j < end; j += width) descend_block(j, begin, columns);
       }
-      gradient.leftCols(begin).noalias() += change.leftCols(columns) * H.block(begin, 0, columns, begin);
-      gradient.rightCols(n - end).noalias() += change.leftCols(columns) * H.block(begin, end, columns, n - end);
+      linalg::add_product(gradient.leftCols(begin), change.leftCols(columns), H.block(begin, 0, columns, begin));
+      linalg::add_product(gradient.rightCols(n - end), change.leftCols(columns), H.block(begin, end, columns, n - end));
     }
     if (moved == before) break;
   }

@@ -13,6 +13,7 @@
 #include "lowbit/linalg/cholesky.hpp"
 #include "lowbit/linalg/condition.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 #include "lowbit/ptq/coordinate_descent.hpp"
 #include "lowbit/ptq/glvq_grid.hpp"
 #include "lowbit/quantizer/codebook/glvq.hpp"
@@ -135,7 +136,7 @@ class GlvqBlock {
   }
   double loss_of(const Floats& block) const {
     const MatrixD E = values(block) - U_.template cast<double>();
-    return c_.dot((E * H_).cwiseProduct(E).rowwise().sum());
+    return c_.dot(linalg::product(E, H_).cwiseProduct(E).rowwise().sum());
   }
   void update_codes(int sweeps) {
     MatrixD Q_values = values(block_);
@@ -171,11 +172,11 @@ class GlvqBlock {
   void solve_basis(const GlvqOptions& options) {
     const Index n = U_.cols(), padded = wide_ * d;
     const MatrixD Z = coordinates(), weighted = c_.asDiagonal() * Z;
-    const MatrixD S = Z.transpose() * weighted;
+    const MatrixD S = linalg::product(Z.transpose(), weighted);
     MatrixD H = MatrixD::Zero(padded, padded), pull = MatrixD::Zero(U_.rows(), padded);
     H.topLeftCorner(n, n) = H_;
-    pull.leftCols(n) = (values(block_) - U_.template cast<double>()) * H_;
-    const MatrixD slope = pull.transpose() * weighted;  // [columns × columns]; its diagonal blocks add up to half the gradient
+    pull.leftCols(n) = linalg::product(values(block_) - U_.template cast<double>(), H_);
+    const MatrixD slope = linalg::product(pull.transpose(), weighted);  // [columns × columns]; its diagonal blocks add up to half the gradient
     MatrixD M = MatrixD::Zero(d * d, d * d);
     VectorD gradient = VectorD::Zero(d * d);
     for (Index b = 0; b < wide_; ++b) {
@@ -191,10 +192,9 @@ class GlvqBlock {
     auto factor = linalg::with_damping(M, {.fraction = options.pull, .first = 1e-7},
                                        [](MatrixD A) { return linalg::cholesky(std::move(A)); });
     if (!factor) return;
-    factor->factor.template triangularView<Eigen::Lower>().solveInPlace(gradient);
-    factor->factor.transpose().template triangularView<Eigen::Upper>().solveInPlace(gradient);
+    const MatrixD down = linalg::solve(factor->factor, gradient);
     MatrixD G = basis();
-    for (Index i = 0; i < d * d; ++i) G(i / d, i % d) -= gradient(i);
+    for (Index i = 0; i < d * d; ++i) G(i / d, i % d) -= down(i);
     accept(G, 0.0, options.condition_bound);
   }
 
@@ -208,10 +208,10 @@ class GlvqBlock {
     const bool companded = mu > 0.0;
     for (int step = 1; step <= options.adam_steps; ++step) {
       MatrixD V(U_.rows(), wide_ * d), E(U_.rows(), U_.cols());
-      for (Index b = 0; b < wide_; ++b) V.middleCols(b * d, d) = Z.middleCols(b * d, d) * G.transpose();
+      for (Index b = 0; b < wide_; ++b) V.middleCols(b * d, d) = linalg::product(Z.middleCols(b * d, d), G.transpose());
       for (Index r = 0; r < E.rows(); ++r)
         for (Index j = 0; j < E.cols(); ++j) E(r, j) = a * mu_law_inverse(V(r, j), mu) - static_cast<double>(U_(r, j));
-      const MatrixD by_value = c_.asDiagonal() * (E * H_) * a;  // half the gradient
+      const MatrixD by_value = c_.asDiagonal() * linalg::product(E, H_) * a;  // half the gradient
       MatrixD by_point = MatrixD::Zero(V.rows(), V.cols());
       double by_mu = 0.0;
       const double log = std::log1p(mu);
@@ -227,7 +227,7 @@ class GlvqBlock {
         }
       MatrixD by_basis = MatrixD::Zero(d, d);
       for (Index b = 0; b < wide_; ++b)
-        by_basis += by_point.middleCols(b * d, d).transpose() * Z.middleCols(b * d, d);
+        linalg::add_product(by_basis, by_point.middleCols(b * d, d).transpose(), Z.middleCols(b * d, d));
       first = 0.9 * first + 0.1 * by_basis;
       second = 0.999 * second + 0.001 * by_basis.cwiseAbs2();
       const double bias1 = 1.0 - std::pow(0.9, step), bias2 = 1.0 - std::pow(0.999, step);

@@ -73,6 +73,24 @@ struct HessianRounding {
 
 namespace detail {
 
+/// The problem with its columns as they will be stored.
+struct StoredProblem {
+  Matrix live;  ///< W in natural order, dead columns zeroed if asked
+  Matrix W;
+  const MatrixD& H;
+  std::vector<float> importance;
+
+  StoredProblem(const ConstMatrixRef& weights, const calib::Moments& moments, const MatrixD& natural,
+                const OrderedProblem& ordered, bool zero_dead, bool in_order)
+      : live(weights), H(in_order ? ordered.H : natural),
+        importance(in_order ? ordered.importance : importance_of(moments)) {
+    if (zero_dead)
+      for (const Index j : ordered.dead) live.col(j).setZero();
+    W = live;
+    if (in_order) W = live(Eigen::all, ordered.order);
+  }
+};
+
 /// The grids of rounding to nearest, one per group of the matrix, also written to `out`. They are kept as fit returned
 /// them: a quantizer's parameters may know more than its storage.
 template <Quantizer Q>
@@ -125,9 +143,6 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
     return give_up(q, W, moments, context, to_string(ordered.error()));
   }
   const detail::OrderedProblem& problem = *ordered;
-  Matrix live = W;
-  if (dead_inputs == DeadInputs::zero)
-    for (const Index j : problem.dead) live.col(j).setZero();
 
   constexpr auto width = static_cast<Index>(code_columns<Q>);
   QuantizedMatrix<Q> out(static_cast<std::size_t>(rows), static_cast<std::size_t>(n), q);
@@ -137,14 +152,11 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
   const bool fit_groups = !static_groups && !groups.shared_by_rows() && groups.per_row_count() > 1;
   // Columns that share a code must lie side by side.
   const bool stored_in_order = act_order && (fit_groups || width > 1);
-  Matrix arranged = live;
-  if (stored_in_order) arranged = live(Eigen::all, problem.order);
-  const MatrixD& arranged_H = stored_in_order ? problem.H : natural;
-  const std::vector<float> importance = stored_in_order ? problem.importance : detail::importance_of(moments);
-  fit_shared(q, {arranged.data(), static_cast<std::size_t>(arranged.size())}, importance, arranged_H.data(), out);
+  const detail::StoredProblem stored(W, moments, natural, problem, dead_inputs == DeadInputs::zero, stored_in_order);
+  fit_shared(q, {stored.W.data(), static_cast<std::size_t>(stored.W.size())}, stored.importance, stored.H.data(), out);
   std::vector<typename Q::params_type> frozen;
   if (!fit_groups) {
-    auto grids = detail::freeze_grids(arranged, arranged_H, scale, importance, context.executor, out);
+    auto grids = detail::freeze_grids(stored.W, stored.H, scale, stored.importance, context.executor, out);
     if (!grids) return std::move(grids).error();
     frozen = std::move(*grids);
   }
@@ -160,7 +172,7 @@ Result<QuantizedMatrix<Q>> HessianRounding::round(const Q& q, const ConstMatrixR
     detail::MatrixGrid<Q> grid(out, begin, count, problem.order, stored_in_order, scale);
     if (!fit_groups) grid.load(frozen);
     const detail::RoundedRows rounded = detail::round_columns(
-        problem, live, begin, count, blocks, fit_groups ? std::optional(groups) : std::nullopt, grid, cd_sweeps);
+        problem, stored.live, begin, count, blocks, fit_groups ? std::optional(groups) : std::nullopt, grid, cd_sweeps);
     overflow[t] = rounded.overflow;
     moved[t] = rounded.moved;
     if (rounded.overflow) return;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "lowbit/linalg/product.hpp"
 #include "lowbit/ptq/rounding.hpp"
 #include "lowbit/transform/concept.hpp"
 #include "lowbit/transform/record.hpp"
@@ -30,7 +31,7 @@ struct QuantizedLayer {
     for (Index begin = 0; begin < Y.cols(); begin += detail::task_rows) {
       const Index count = std::min(detail::task_rows, Y.cols() - begin);
       const MatrixD rows = detail::dequantized_rows(weights, begin, count);
-      const MatrixD part = basis * rows.transpose();
+      const MatrixD part = linalg::product(basis, rows.transpose());
       Y.middleCols(begin, count) = part.template cast<float>();
     }
     transform::undo_on_outputs(transform, Y);

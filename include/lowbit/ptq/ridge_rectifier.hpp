@@ -4,6 +4,7 @@
 #include "lowbit/core/result.hpp"
 #include "lowbit/linalg/cholesky.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 
 namespace lowbit::ptq {
 
@@ -43,16 +44,16 @@ struct RidgeRectifier {
     MatrixD z(n, d + 1);
     z.leftCols(d) = decoded.cast<double>();
     z.col(d).setOnes();
-    MatrixD gram = z.transpose() * z;
+    MatrixD gram = linalg::product(z.transpose(), z);
     const double mean = gram.diagonal().head(d).mean();
     gram.diagonal().array() += ridge * (mean > 0.0 ? mean : 1.0);
     const MatrixD residual = original.cast<double>() - decoded.cast<double>();
-    const Eigen::LLT<MatrixD> factor(gram);
-    if (factor.info() != Eigen::Success)
+    const auto factor = linalg::cholesky(gram);
+    if (!factor)
       return Error{.code = Errc::not_positive_definite,
                    .message = "decoded vectors are dependent; use a larger ridge",
                    .value = ridge};
-    const MatrixD change = factor.solve(z.transpose() * residual);  // [(dim + 1) × dim]
+    const MatrixD change = linalg::solve(*factor, linalg::product(z.transpose(), residual));  // [(dim + 1) × dim]
     out.A += change.topRows(d).transpose();
     out.b = change.row(d).transpose();
     return out;
