@@ -3,5 +3,6 @@
 include_guard(GLOBAL)
 add_library(lowbit_rate_table STATIC "${PROJECT_SOURCE_DIR}/tests/support/rate_table.cpp"
   "${PROJECT_SOURCE_DIR}/tests/support/rate_table_vectors.cpp")
-target_link_libraries(lowbit_rate_table PRIVATE lowbit_fast PUBLIC lowbit_own)
+target_link_libraries(lowbit_rate_table PUBLIC lowbit_own)
+target_compile_options(lowbit_rate_table PRIVATE $<$<CONFIG:Release>:-O1>)
 target_include_directories(lowbit_rate_table PUBLIC "${PROJECT_SOURCE_DIR}/tests")

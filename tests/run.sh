@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 . cmake/setup.sh
 lowbit_setup g++ make cmake libeigen3-dev nlohmann-json3-dev libcli11-dev catch2 libbenchmark-dev
 lowbit_build release lowbit_tests
-ctest --preset release "$@"
+ctest --preset release -j "$(nproc)" "$@"

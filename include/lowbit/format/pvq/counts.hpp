@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -34,12 +35,19 @@ constexpr T count(std::size_t D, std::size_t K) {
   return row[K];
 }
 
+/// Whether 64 bits surely hold N(D, K), and with it every N(d, k) of the recurrence.
+constexpr bool count_fits_64(std::size_t D, std::size_t K) { return count<double>(D, K) < 0x1p63; }
+
 /// Bits of the largest index, ⌈log2 N(D, K)⌉. Holds up to 1023 bits.
 constexpr unsigned index_bits(std::size_t D, std::size_t K) {
+  if (count_fits_64(D, K)) return static_cast<unsigned>(std::bit_width(count<std::uint64_t>(D, K) - 1));
   return bit_width(count<WideUint<16>>(D, K) - WideUint<16>(1));
 }
 /// Bits of N(D, K) itself: what a type needs so that no step of an enumeration overflows.
-constexpr unsigned count_bits(std::size_t D, std::size_t K) { return bit_width(count<WideUint<16>>(D, K)); }
+constexpr unsigned count_bits(std::size_t D, std::size_t K) {
+  if (count_fits_64(D, K)) return static_cast<unsigned>(std::bit_width(count<std::uint64_t>(D, K)));
+  return bit_width(count<WideUint<16>>(D, K));
+}
 
 /// The table of N(d, k), d ≤ D, k ≤ K, as a constant.
 template <std::size_t D, std::size_t K, class T = std::uint64_t>
