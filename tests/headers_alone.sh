@@ -15,6 +15,10 @@ for dir in "$@"; do system+=(-isystem "$dir"); done
 cd "$root/include"
 # The closed list of stored types is instantiated elsewhere; here its declarations are enough.
 flags=(-std=c++20 -Wall -Wextra -DLOWBIT_EXTERN_CODECS -I. "${system[@]}")
+case $("$cxx" --version) in
+  *clang*) ;;
+  *) flags+=(--param ggc-min-heapsize=700000) ;; # as in CMakeLists.txt
+esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 echo '#include "lowbit/linalg/matrix.hpp"' >"$work/eigen.hpp"
