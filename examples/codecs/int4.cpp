@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "lowbit/pipeline/stored_types.hpp"
+#include "lowbit/pipeline/stored_types/uniform.hpp"
 
 template std::vector<const lowbit::pipeline::Codec*> lowbit::pipeline::uniform_codecs<4>();

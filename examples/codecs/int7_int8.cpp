@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "lowbit/pipeline/stored_types.hpp"
+#include "lowbit/pipeline/stored_types/uniform.hpp"
 
 template std::vector<const lowbit::pipeline::Codec*> lowbit::pipeline::uniform_codecs<7>();
 template std::vector<const lowbit::pipeline::Codec*> lowbit::pipeline::uniform_codecs<8>();

@@ -1,4 +1,2 @@
 // SPDX-License-Identifier: MIT
-#include "lowbit/pipeline/stored_types.hpp"
-
-template std::vector<const lowbit::pipeline::Codec*> lowbit::pipeline::pyramid_codecs<>();
+#include "lowbit/pipeline/stored_types/pyramid.hpp"

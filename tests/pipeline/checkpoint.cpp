@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "catch.hpp"
+#include "lowbit/model/eigen_kernels.hpp"
 #include "lowbit/model/evaluate.hpp"
 #include "lowbit/model/generate.hpp"
 #include "lowbit/pipeline.hpp"
@@ -88,7 +89,7 @@ TEST_CASE("checkpoint: what is read back evaluates like its dequantized weights"
        {"rtn:int4:g128", "gptq:int4:g128:asym", "gptq:int3:g64:act_order:cd1", "gptq:int2:g32:asymreal", "rtn:int8:grow",
         "rtn:int5:gtensor", "gptq:int6:g100:scale_bf16:act_order:static_groups", "rtn:int7:g48:scale_f32:s4", "gptq:q4_0", "rtn:q8_0",
         "quip:int2", "quip#:2:cd1", "qtip:2:l12", "rescale+rht_in+gptq:int3:g64:asym:seed9", "rht+ldlq:pvq3",
-        "rtn:e8_ball12:g64", "gptq:trellis:k3:l12:g64:act_order"}) {
+        "rtn:e8_ball12:g64", "gptq:trellis:k3:l12:g64:act_order", "lnq:3", "dgms:2:cd1", "rht+glvq:d8:b2", "rtn:codebook:d4:b8"}) {
     CAPTURE(recipe);
     const auto outcome = quantize(recipe, model_dir(), dir / "out", 2, true);
     REQUIRE(outcome);
@@ -130,7 +131,8 @@ TEST_CASE("checkpoint: float recipes keep the embedded half-precision weights bi
 
 TEST_CASE("checkpoint: the same bytes for any number of threads and any run", "[pipeline]") {
   const TempDir dir;
-  for (const std::string recipe : {"gptq:int4:g64:asym:act_order:cd2:hlp2", "rescale+rht+ldlq:e8p:gtensor:cd1", "qtip:2:l12"}) {
+  for (const std::string recipe : {"gptq:int4:g64:asym:act_order:cd2:hlp2", "rescale+rht+ldlq:e8p:gtensor:cd1", "qtip:2:l12", "rht+glvq:d8:b2:cd1", "lnq:2:cd1",
+                                   "dgms:3:cd1"}) {
     CAPTURE(recipe);
     REQUIRE(quantize(recipe, model_dir(), dir / "one", 1, true));
     REQUIRE(quantize(recipe, model_dir(), dir / "two", 2, true));

@@ -104,7 +104,7 @@ class LayerwiseQuantizer {
  private:
   /// Sites whose matrices are rounded against the same pass: one at a time when sequential, otherwise all.
   std::vector<std::vector<model::Site>> site_groups() const {
-    if (spec_.rounding != ptq::RoundingKind::hessian || !spec_.true_sequential)
+    if (!spec_.by_moments() || !spec_.true_sequential)
       return {{model::sites.begin(), model::sites.end()}};
     std::vector<std::vector<model::Site>> groups;
     for (const model::Site site : model::sites) groups.push_back({site});
@@ -225,7 +225,7 @@ inline Result<QuantizeOutcome> quantize_checkpoint(const std::filesystem::path& 
   if (outcome.window > config.max_position_embeddings)
     return Error{.code = Errc::invalid_argument, .message = "the window exceeds max_position_embeddings"};
   const std::size_t tokens = calibration.size() / outcome.window * outcome.window;
-  if (spec.rounding == ptq::RoundingKind::hessian && tokens == 0)
+  if (spec.by_moments() && tokens == 0)
     return Error{.code = Errc::invalid_argument,
                  .message = "this recipe needs calibration tokens, at least one window of " + std::to_string(outcome.window)};
   outcome.calibration_tokens = tokens;

@@ -64,6 +64,8 @@ inline Result<ptq::RecipeSpec> resolve(ptq::RecipeSpec spec) {
     return fail("scale_" + spec.scale_storage, "does not apply to " + spec.format);
   }
   const CodecTraits traits = codec->traits();
+  if (spec.by_moments() && spec.rounding != ptq::RoundingKind::hessian && spec.rounding != traits.learned)
+    return fail(std::string_view(spec.text).substr(0, spec.text.find(':')), "does not round to " + spec.format);
   if (spec.group_size && traits.fixed_group != 0)
     return fail("g…", "does not apply: " + spec.format + " fixes its own groups");
   if (spec.rule && !traits.symmetric_rule) return fail("s1 … s4", "do not apply to " + spec.format);

@@ -20,7 +20,8 @@
 ///              (Kronecker-factored random orthogonals on both sides), rht_in, kron_in (inputs alone), rescale (QuIP's
 ///              diagonal); applied from left to right
 ///   ROUNDING   rtn, gptq, ldlq (gptq with all scales taken from the original weights, columns in natural order: LDLQ on
-///              the reversed columns); or f32, fp16, bf16 alone: linear layers are stored as floats
+///              the reversed columns); lnq, dgms, glvq (tables or lattices learned with the codes, each for its own
+///              formats); or f32, fp16, bf16 alone: linear layers are stored as floats
 ///   FORMAT     the name of a format: int2 … int8, nf4, e2m1, ternary, e8p, …, or of a block type: mxfp4, nvfp4, q4_k, …;
 ///              which ones there are is known to the closed list of stored types (pipeline/stored_types.hpp)
 ///   PARAMETER  a letter and a number that belong to the format's name: pvq:d16:k27 is pvq_d16_k27
@@ -35,6 +36,7 @@
 ///              (ternary)
 ///              act_order, static_groups (gptq), damp0.01, block128, cd3 (coordinate-descent sweeps), zero_dead (gptq, ldlq)
 ///              parallel (gptq, ldlq: all layers of a block see the same inputs, instead of one after another)
+///              dampX and parallel stand after lnq, dgms, glvq too, and cdN is the sweeps of each of their rounds
 ///              seed7 (of the transform)
 ///
 /// Published systems have names of their own:
@@ -42,6 +44,9 @@
 ///   quip#:2    is  rht+ldlq:e8p:gtensor:cd10                      (Tseng et al., arXiv:2402.04396; 3 and 4 too)
 ///   qtip:2     is  rht+ldlq:trellis:k2:l16:gtensor                (Tseng et al., arXiv:2406.11235; 1, 1.5, 3, 4 too;
 ///                  qtip:2:l12 is faster to encode)
+///   glvq:d8:b2 is  glvq:glvq:d8:b2                                (Zhang et al., arXiv:2510.20984; d16, and b1 … b4 of d8)
+///   lnq:3      is  lnq:codebook3, squeezellm:3 is rtn:codebook3   (GuidedQuant, arXiv:2505.07004; arXiv:2306.07629)
+///   dgms:3     is  dgms:tensor_codebook3                          (arXiv:2112.15139)
 /// with the same PARAMETERs and MODIFIERs after them.
 ///
 /// Example: gptq:int4:g128:asym:act_order:cd2. Modifiers stand in any order, each kind once. Whether a modifier means
@@ -49,7 +54,7 @@
 
 namespace lowbit::ptq {
 
-enum class RoundingKind : std::uint8_t { none, nearest, hessian };
+enum class RoundingKind : std::uint8_t { none, nearest, hessian, lnq, dgms, glvq };
 
 /// A recipe as data: which stored type, and every tunable of the policies.
 struct RecipeSpec {
@@ -62,11 +67,15 @@ struct RecipeSpec {
   std::optional<std::size_t> group_size;
   std::optional<SymmetricRule> rule;
   std::string scale_search;               ///< the word that chose hessian.scale, or empty
-  HessianRounding hessian{};              ///< hessian.scale serves rounding to nearest too
+  HessianRounding hessian{};              ///< hessian.scale serves rounding to nearest too, hessian.damp the learned kinds
+  std::optional<int> sweeps;              ///< cdN, where it was said
   std::string variant;                    ///< how a format with several published encoders chooses, or empty
   bool true_sequential = true;
   std::string text;                       ///< as given
   std::string storage;                    ///< Q::storage_name() of the stored type; pipeline::resolve finds it
+
+  /// Whether codes are chosen by the inputs' second moments.
+  bool by_moments() const noexcept { return rounding >= RoundingKind::hessian; }
 };
 
 namespace detail {
@@ -131,7 +140,7 @@ namespace detail {
 struct Preset {
   std::string_view name;    ///< ROUNDING:FORMAT as written
   std::string_view rounding, format;
-  std::string_view group;   ///< "gtensor"
+  std::string_view group;   ///< "gtensor", or empty
   std::string_view search;  ///< or empty
   int cd_sweeps;
 };
@@ -147,6 +156,15 @@ inline constexpr Preset presets[] = {
     {"qtip:2", "rht+ldlq", "trellis_k2", "gtensor", "", 0},
     {"qtip:3", "rht+ldlq", "trellis_k3", "gtensor", "", 0},
     {"qtip:4", "rht+ldlq", "trellis_k4", "gtensor", "", 0},
+    {"lnq:2", "lnq", "codebook2", "", "", 0},
+    {"lnq:3", "lnq", "codebook3", "", "", 0},
+    {"lnq:4", "lnq", "codebook4", "", "", 0},
+    {"squeezellm:2", "rtn", "codebook2", "", "", 0},
+    {"squeezellm:3", "rtn", "codebook3", "", "", 0},
+    {"squeezellm:4", "rtn", "codebook4", "", "", 0},
+    {"dgms:2", "dgms", "tensor_codebook2", "", "", 0},
+    {"dgms:3", "dgms", "tensor_codebook3", "", "", 0},
+    {"dgms:4", "dgms", "tensor_codebook4", "", "", 0},
 };
 
 /// A letter and digits: part of a format's name.
@@ -177,7 +195,7 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
     if (words.size() > 1 && std::string(words[0]) + ":" + std::string(words[1]) == preset.name) {
       rounding = preset.rounding;
       format = preset.format;
-      spec.group_size = per_tensor;
+      if (!preset.group.empty()) spec.group_size = per_tensor;
       spec.hessian.cd_sweeps = preset.cd_sweeps;
       if (const auto search = detail::parse_scale_search(preset.search)) {
         spec.hessian.scale = *search;
@@ -195,15 +213,25 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
   }
   if (rounding == "gptq" || rounding == "ldlq")
     spec.rounding = RoundingKind::hessian;
+  else if (rounding == "lnq")
+    spec.rounding = RoundingKind::lnq;
+  else if (rounding == "dgms")
+    spec.rounding = RoundingKind::dgms;
+  else if (rounding == "glvq")
+    spec.rounding = RoundingKind::glvq;
   else if (rounding != "rtn")
-    return fail(rounding, "is no rounding; choose rtn, gptq, ldlq, or one of f32, fp16, bf16");
-  const bool ldlq = rounding == "ldlq";
+    return fail(rounding, "is no rounding; choose rtn, gptq, ldlq, lnq, dgms, glvq, or one of f32, fp16, bf16");
+  const bool ldlq = rounding == "ldlq", learned = spec.by_moments() && spec.rounding != RoundingKind::hessian;
   spec.hessian.static_groups = ldlq;
   if (format.empty() && words.size() < 2)
     return fail(words[0], "needs a format, as in " + std::string(words[0]) + ":int4");
   spec.format = format;
   if (spec.format.empty()) return fail(spec.format, "is no format");
   std::size_t next = 2;
+  if (rounding == "glvq" && detail::is_parameter(format)) {
+    spec.format = "glvq";
+    next = 1;
+  }
   for (; next < words.size() && detail::is_parameter(words[next]); ++next) spec.format += "_" + std::string(words[next]);
   if (words[0] == "qtip" && next == 2) spec.format += "_l16";
 
@@ -244,7 +272,8 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
       spec.hessian.scale = *scale;
     } else if (word == "act_order" || word == "static_groups" || damp || block || sweeps || word == "zero_dead" ||
                word == "parallel") {
-      if (spec.rounding != RoundingKind::hessian) return fail(word, "needs gptq or ldlq");
+      if (spec.rounding != RoundingKind::hessian && !(learned && (damp || sweeps || word == "parallel")))
+        return fail(word, learned ? "does not apply to " + std::string(rounding) : "needs gptq or ldlq");
       if (ldlq && (word == "act_order" || word == "static_groups"))
         return fail(word, "does not apply: ldlq takes its scales from the original weights, in natural order");
       kind = damp ? "damping" : block ? "block size" : sweeps ? "sweeps" : word;
@@ -263,6 +292,7 @@ inline Result<RecipeSpec> parse_recipe(std::string_view text) {
       if (sweeps) {
         if (*sweeps < 0 || *sweeps > 1000) return fail(word, "must lie between cd0 and cd1000");
         spec.hessian.cd_sweeps = *sweeps;
+        spec.sweeps = *sweeps;
       }
     } else {
       return fail(word, "is no modifier; choose from gN grow gtensor, sym asym asymreal, s1 s2 s3 s4, scale_f16 "

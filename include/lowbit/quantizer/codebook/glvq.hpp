@@ -146,7 +146,7 @@ struct Glvq {
   }
 
   static std::string storage_name() {
-    return "glvq" + std::to_string(Dim) + "d" + std::to_string(Bits) + (Half ? "h" : "b") +
+    return "glvq_d" + std::to_string(Dim) + "_b" + std::to_string(Bits) + (Half ? "_half" : "") +
            (Columns == 128 ? "" : "_" + std::to_string(Columns));
   }
 

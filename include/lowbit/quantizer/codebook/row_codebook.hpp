@@ -80,7 +80,9 @@ struct RowCodebook : detail::GroupSize<GroupSize> {
     return p;
   }
 
-  static std::string storage_name() { return "codebook" + std::to_string(Bits); }
+  static std::string storage_name() {
+    return (GroupSize == per_tensor ? "tensor_codebook" : "codebook") + std::to_string(Bits);
+  }
 };
 
 static_assert(Quantizer<RowCodebook<4>> && WeightedFitting<RowCodebook<3, 64>>);

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+#include "lowbit/pipeline/stored_types/codebook.hpp"
