@@ -17,7 +17,7 @@ recipes=fp16,rtn:int4:g128,gptq:int4:g128
 recipes+=,rtn:nf4:g64,gptq:nf4:g64,rtn:mxfp4,rtn:nvfp4,gptq:nvfp4
 recipes+=,rtn:int3:g64:asym,gptq:int3:g64:asym
 recipes+=,rtn:int2:g32:asym,gptq:int2:g32:asym,gptq:int2:g32:asym:act_order:cd4:hlp2
-recipes+=,qtip:3:l12,rht+ldlq:pvq3,quip:int2,quip#:2,qtip:2:l12,qtip:1.5:l12
+recipes+=,lnq:3,qtip:3:l12,rht+ldlq:pvq3,rht+glvq:d8:b2,quip:int2,quip#:2,qtip:2:l12,qtip:1.5:l12
 
 echo
 echo "A Llama of 1.3 million parameters, quantized; divergence and perplexity on text that the float model wrote:"

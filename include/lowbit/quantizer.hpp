@@ -7,6 +7,7 @@
 
 #include "lowbit/quantizer/binary.hpp"
 #include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/dint_scaled.hpp"
 #include "lowbit/quantizer/double_quantized.hpp"
 #include "lowbit/quantizer/ggml_search.hpp"
 #include "lowbit/quantizer/gguf_blocks.hpp"
@@ -30,6 +31,7 @@
 #include "lowbit/quantizer/nested.hpp"
 #include "lowbit/quantizer/nvfp4.hpp"
 #include "lowbit/quantizer/phase.hpp"
+#include "lowbit/quantizer/power_scaled.hpp"
 #include "lowbit/quantizer/pvq.hpp"
 #include "lowbit/quantizer/scale_search.hpp"
 #include "lowbit/quantizer/scaled.hpp"

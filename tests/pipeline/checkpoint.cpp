@@ -313,14 +313,21 @@ TEST_CASE("GGUF: an exported checkpoint computes what the packed directory compu
   const TempDir dir;
   Executor executor(2);
   const std::vector<std::uint32_t> prompt{1, 339, 1037, 298, 265};
-  for (const char* recipe : {"rtn:q4_0", "gptq:q8_0", "rtn:int4:g32", "gptq:int8:g32:act_order:static_groups", "fp16"}) {
+  const std::pair<const char*, bool> recipes[] = {  // true: the blocks of 32 repeat scales
+      {"rtn:q4_0", false},       {"gptq:q8_0", false}, {"rtn:int4:g32", false},
+      {"gptq:int4:g128", true}, {"rtn:int8:grow", true}, {"gptq:int8:g64:act_order:static_groups", true},
+      {"fp16", false}};
+  for (const auto& [recipe, repeats] : recipes) {
     CAPTURE(recipe);
     REQUIRE(quantize(recipe, model_dir(), dir / "hf", 2, true));
     REQUIRE(quantize(recipe, model_dir(), dir / "out.gguf", 2, true));
     const auto packed = load_model(dir / "hf").value();
     const auto exported = pipeline::load_gguf(dir / "out.gguf");
     REQUIRE(exported);
-    CHECK(exported->bits_per_weight == Approx(packed.bits_per_weight));
+    if (repeats)
+      CHECK(exported->bits_per_weight > packed.bits_per_weight);
+    else
+      CHECK(exported->bits_per_weight == Approx(packed.bits_per_weight));
     for (std::size_t i = 0; i < 4; ++i)
       for (const model::Projection p : model::projections)
         CHECK(exported->model.layer(i)[p].linear->dequantized() == packed.model.layer(i)[p].linear->dequantized());
@@ -355,7 +362,7 @@ TEST_CASE("GGUF: rows of q move to neighbouring pairs, head by head", "[pipeline
 
 TEST_CASE("GGUF: what it cannot hold is refused by name", "[pipeline][gguf]") {
   const TempDir dir;
-  for (const char* recipe : {"rtn:int3:g32", "rtn:int4:g64", "rtn:int4:g32:asym", "rtn:int4:g32:scale_bf16", "gptq:int4:g32:act_order",
+  for (const char* recipe : {"rtn:int3:g32", "rtn:int4:g48", "rtn:int4:g32:asym", "rtn:int4:g32:scale_bf16", "gptq:int4:g32:act_order",
                              "rht+rtn:q8_0", "rtn:e8p"}) {
     CAPTURE(recipe);
     const auto refused = quantize(recipe, model_dir(), dir / "out.gguf");

@@ -22,7 +22,7 @@ namespace {
 using families =
     std::tuple<Uniform<Int4>, Uniform<Int3, UniformOptions{.group_size = 7, .zero_point = ZeroPoint::integer}>,
                Scaled<NF4, float, 64>, Scaled<E4M3FN>, Scaled<Dynamic8, float>, DoubleQuantized<NF4>, Mxfp4, Mxfp8E5M2, Mxint8,
-               Nvfp4, TernaryScaled<>, BinaryScaled<2>, PhaseScaled<2>, TwinLog<4>, GgufQ4_0, GgufQ8_0, GgufQ4K, GgufQ6K,
+               Nvfp4, TernaryScaled<>, BinaryScaled<2>, PhaseScaled<2>, TwinLog<4>, DIntScaled<4>, PowerScaled<4>, Scaled<Log2<4>>, GgufQ4_0, GgufQ8_0, GgufQ4K, GgufQ6K,
                GgufIq4Xs, GgufTq1_0, GgufMxfp4, GgufNvfp4>;
 
 template <class Q>

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "lowbit/core/checked.hpp"
 #include "lowbit/core/result.hpp"
 #include "lowbit/io/gguf_types.hpp"
 #include "lowbit/quantizer/gguf_blocks.hpp"
 #include "lowbit/quantizer/gguf_q4_0.hpp"
 #include "lowbit/quantizer/gguf_q8_0.hpp"
+#include "lowbit/quantizer/groups.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 
@@ -40,8 +41,9 @@ inline Result<io::GgmlType> gguf_type_of(std::string_view storage_name) {
   return Error{.code = Errc::unsupported, .message = "GGUF has no type for " + std::string(storage_name)};
 }
 
-/// GGUF's own block types, and what has the same points: symmetric 4- and 8-bit integers with f16 scales in groups of 32
-/// are Q4_0 and Q8_0. Errors: unsupported, saying why GGUF cannot hold the matrix; shape_mismatch.
+/// GGUF's own block types, and what has the same points: symmetric 4- and 8-bit integers with f16 scales are Q4_0 and Q8_0,
+/// whose blocks of 32 repeat the scale where groups are larger. Errors: unsupported, saying why GGUF cannot hold the matrix;
+/// shape_mismatch.
 template <Quantizer Q>
 Result<GgufRows> to_gguf_rows(const QuantizedMatrix<Q>& matrix) {
   if constexpr (GgufBlock<Q>) {
@@ -52,7 +54,8 @@ Result<GgufRows> to_gguf_rows(const QuantizedMatrix<Q>& matrix) {
     using F = typename Q::format_type;
     if constexpr ((F::bits == 4 || F::bits == 8) && Q::options.zero_point == ZeroPoint::none &&
                   Q::options.scale == ScaleStorage::f16) {
-      if (matrix.quantizer().group_size == 32 && matrix.column_order().empty()) {
+      const Groups groups(matrix.rows(), matrix.cols(), matrix.quantizer().group_size);
+      if (groups.size() % 32 == 0 && matrix.column_order().empty()) {
         using Block = std::conditional_t<F::bits == 4, GgufQ4_0, GgufQ8_0>;
         QuantizedMatrix<Block> same(matrix.rows(), matrix.cols());
         std::vector<std::uint8_t> codes(matrix.cols());
@@ -60,14 +63,17 @@ Result<GgufRows> to_gguf_rows(const QuantizedMatrix<Q>& matrix) {
           matrix.row_codes(r, codes);
           same.set_row_codes(r, codes);
         }
-        std::copy(matrix.params().begin(), matrix.params().end(), same.params().begin());
+        const std::size_t blocks = ceil_div(matrix.cols(), std::size_t{32});
+        for (std::size_t r = 0; r < matrix.rows(); ++r)
+          for (std::size_t b = 0; b < blocks; ++b)
+            same.params()[r * blocks + b] = matrix.params()[groups.index(r, groups.of_column(32 * b))];
         return to_gguf_rows<Block>(same);
       }
     }
   }
   return Error{.code = Errc::unsupported,
                .message = "GGUF cannot hold " + Q::storage_name() +
-                          " here; it can hold its own block types, and int4 or int8 with sym:g32:scale_f16, in natural column order"};
+                          " here; it can hold its own block types, and int4 or int8 with sym:scale_f16 in groups of a multiple of 32, in natural column order"};
 }
 
 }  // namespace lowbit::pipeline
