@@ -13,13 +13,16 @@ Result<pipeline::LoadedModel> load(const std::filesystem::path& path) {
 }
 
 Result<std::vector<std::uint32_t>> read_tokens(const TokenSource& source, const std::filesystem::path& model_dir,
-                                               std::size_t window, Executor& executor) {
+                                               std::size_t window, TokenLimit limit, Executor& executor) {
   if (source.from.empty()) return std::vector<std::uint32_t>{};
   if (source.from == "self") {
     LOWBIT_TRY(loaded, load(model_dir));
     const std::size_t length =
         window != 0 ? window : std::min<std::size_t>(2048, loaded.model.config().max_position_embeddings);
-    return model::sample_tokens(loaded.model, length, source.self_windows, source.seed, executor);
+    std::size_t windows = source.self_windows;
+    if (limit.windows != 0) windows = std::min(windows, limit.windows);
+    if (limit.tokens != 0) windows = std::min(windows, ceil_div(limit.tokens, length));
+    return model::sample_tokens(loaded.model, length, windows, source.seed, executor);
   }
   if (source.type == "text") {
     LOWBIT_TRY(tokenizer, model::Tokenizer::read(model_dir / "tokenizer.json"));

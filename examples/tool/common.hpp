@@ -21,9 +21,15 @@ inline int report(const lowbit::Error& error) {
   return error.code == lowbit::Errc::invalid_argument ? misused : failed;
 }
 
-/// Token ids from a file or from the model itself. `model_dir` gives the tokenizer and the vocabulary, and is what samples.
+/// What will be used of a stream of tokens at most; 0: all of it.
+struct TokenLimit {
+  std::size_t tokens = 0, windows = 0;
+};
+
+/// Token ids from a file or from the model itself, which samples no more windows than the limit needs. `model_dir` gives
+/// the tokenizer and the vocabulary, and is what samples.
 lowbit::Result<std::vector<std::uint32_t>> read_tokens(const TokenSource& source, const std::filesystem::path& model_dir,
-                                                       std::size_t window, lowbit::Executor& executor);
+                                                       std::size_t window, TokenLimit limit, lowbit::Executor& executor);
 
 /// A checkpoint directory or a GGUF file.
 lowbit::Result<lowbit::pipeline::LoadedModel> load(const std::filesystem::path& path);

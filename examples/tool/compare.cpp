@@ -61,10 +61,10 @@ int compare(const CompareRequest& request) {
     if (auto spec = pipeline::parse_recipe(recipe); !spec) return report(spec.error());
   auto reference = load(request.model);
   if (!reference) return report(reference.error());
-  auto calibration = read_tokens(request.calibration, request.model, request.window, executor);
+  auto calibration = read_tokens(request.calibration, request.model, request.window, {.tokens = request.calibration_tokens}, executor);
   if (!calibration) return report(calibration.error());
   if (calibration->size() > request.calibration_tokens) calibration->resize(request.calibration_tokens);
-  const auto tokens = read_tokens(request.tokens, request.model, request.window, executor);
+  const auto tokens = read_tokens(request.tokens, request.model, request.window, {.windows = request.max_windows}, executor);
   if (!tokens) return report(tokens.error());
 
   const WorkDirectory work(request.output);

@@ -59,7 +59,8 @@ int eval(const EvalRequest& request) {
     if (!other) return report(other.error());
     reference = std::move(*other);
   }
-  const auto tokens = read_tokens(request.tokens, reference ? request.reference : request.model, request.window, executor);
+  const auto tokens = read_tokens(request.tokens, reference ? request.reference : request.model, request.window,
+                                  {.windows = request.max_windows}, executor);
   if (!tokens) return report(tokens.error());
   const model::EvaluateOptions options{.window = request.window, .max_windows = request.max_windows};
   const auto evaluation = reference ? model::evaluate(loaded->model, reference->model, *tokens, options, executor)

@@ -63,7 +63,7 @@ int quantize(const QuantizeRequest& request) {
   const auto started = std::chrono::steady_clock::now();
   Executor executor(request.threads);
   if (auto spec = pipeline::parse_recipe(request.recipe); !spec) return report(spec.error());
-  auto calibration = read_tokens(request.calibration, request.model, request.window, executor);
+  auto calibration = read_tokens(request.calibration, request.model, request.window, {.tokens = request.calibration_tokens}, executor);
   if (!calibration) return report(calibration.error());
   if (calibration->size() > request.calibration_tokens) calibration->resize(request.calibration_tokens);
   auto outcome = run_quantize(request, *calibration, executor);

@@ -55,13 +55,13 @@ struct PowerScaled : detail::GroupSize<GroupSize> {
     if (shared.empty()) return;
     double least = std::numeric_limits<double>::infinity();
     const auto attempt = [&](int hundredths) {
-      std::array<float, n> points{};
-      tabulate(hundredths, points);
-      const double error = error_of(context, points);
+      std::array<float, n> table{};
+      tabulate(hundredths, table);
+      const double error = error_of(context, table);
       if (error >= least) return;
       least = error;
       shared[0] = static_cast<float>(hundredths) / 100.0f;
-      std::copy(points.begin(), points.end(), shared.begin() + 1);
+      std::copy(table.begin(), table.end(), shared.begin() + 1);
     };
     attempt(100);
     for (int a = 25; a <= 125; a += 5) attempt(a);
@@ -114,18 +114,18 @@ struct PowerScaled : detail::GroupSize<GroupSize> {
     return all;
   }();
 
-  static void tabulate(int hundredths, std::span<float, n> points) {
+  static void tabulate(int hundredths, std::span<float, n> table) {
     for (std::size_t q = 1; q <= n; ++q)
-      points[q - 1] = static_cast<float>(std::pow(static_cast<double>(q) / static_cast<double>(n), 100.0 / hundredths));
+      table[q - 1] = static_cast<float>(std::pow(static_cast<double>(q) / static_cast<double>(n), 100.0 / hundredths));
   }
 
-  /// How many of the points to step up to from 0, ties down. a is not negative.
-  static std::size_t nearest(const float* points, float a) noexcept {
+  /// The number, from 1, of the point of the table next to a, 0 for zero; ties down. a is not negative.
+  static std::size_t nearest(const float* table, float a) noexcept {
     std::size_t low = 0, high = n;  // the answer is in [low, high]
     while (low < high) {
       const std::size_t middle = (low + high) / 2;
-      const float below = middle == 0 ? 0.0f : points[middle - 1];
-      if (a - below > points[middle] - a)
+      const float below = middle == 0 ? 0.0f : table[middle - 1];
+      if (a - below > table[middle] - a)
         low = middle + 1;
       else
         high = middle;
@@ -133,7 +133,7 @@ struct PowerScaled : detail::GroupSize<GroupSize> {
     return low;
   }
 
-  static double error_of(const SharedFitContext& context, const std::array<float, n>& points) {
+  static double error_of(const SharedFitContext& context, const std::array<float, n>& table) {
     const std::size_t count = context.rows * context.cols, step = (count + most_sampled - 1) / most_sampled;
     double error = 0.0;
     for (std::size_t i = 0; i < count; i += step) {
@@ -141,8 +141,8 @@ struct PowerScaled : detail::GroupSize<GroupSize> {
       const float most = context.maxima[context.groups.index(r, context.groups.of_column(c))];
       if (most == 0.0f) continue;
       const float a = std::fabs(context.values[i]) / most;
-      const std::size_t q = nearest(points.data(), a);
-      const double d = static_cast<double>(most) * static_cast<double>(a - (q == 0 ? 0.0f : points[q - 1]));
+      const std::size_t q = nearest(table.data(), a);
+      const double d = static_cast<double>(most) * static_cast<double>(a - (q == 0 ? 0.0f : table[q - 1]));
       error += (context.importance.empty() ? 1.0 : static_cast<double>(context.importance[c])) * d * d;
     }
     return error;
