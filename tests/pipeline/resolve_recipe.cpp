@@ -50,11 +50,11 @@ TEST_CASE("recipe: modifiers choose the stored type", "[pipeline][recipe]") {
   CHECK(resolved("rtn:pvq2.5").storage == Pvq2_5::storage_name());
   CHECK(resolved("rht+glvq:d8:b2").storage == "glvq_d8_b2_half");
   CHECK(resolved("glvq:d8:b3:cd0").rounding == ptq::RoundingKind::glvq);
-  CHECK(resolved("ldlq:glvq:d16:b2").rounding == ptq::RoundingKind::hessian);
+  CHECK(resolved("ldlq:glvq:d8:b4").rounding == ptq::RoundingKind::hessian);
   CHECK(resolved("lnq:3").storage == "codebook3");
   CHECK(resolved("squeezellm:4").rounding == ptq::RoundingKind::nearest);
   CHECK(resolved("dgms:3").group_size == per_tensor);
-  CHECK(resolved("rtn:codebook:d8:b12").storage == "codebook8d12b_f16");
+  CHECK(resolved("rtn:codebook:d4:b8").storage == "codebook4d8b_f16");
 }
 
 TEST_CASE("recipe: a scale search stands where it can search", "[pipeline][recipe]") {

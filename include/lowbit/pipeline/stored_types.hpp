@@ -60,9 +60,8 @@ inline constexpr FormatAlias format_aliases[] = {
     {"pvq2", "pvq_d16k11g3"},         {"pvq2.5", "pvq_d16k17g3"},     {"pvq3", "pvq_d16k24g7"},
     {"pvq3.25", "pvq_d16k29g7"},      {"pvq4", "pvq_d16k49g14"},      {"pvq_d16_k11", "pvq_d16k11g3"},
     {"pvq_d16_k17", "pvq_d16k17g3"},  {"pvq_d16_k24", "pvq_d16k24g7"}, {"pvq_d16_k29", "pvq_d16k29g7"},
-    {"pvq_d16_k49", "pvq_d16k49g14"}, {"glvq_d8_b1", "glvq_d8_b1_half"}, {"glvq_d8_b2", "glvq_d8_b2_half"},
-    {"glvq_d16_b2", "glvq_d16_b2_half"},
-    {"codebook_d4_b8", "codebook4d8b"}, {"codebook_d8_b12", "codebook8d12b"},
+    {"pvq_d16_k49", "pvq_d16k49g14"}, {"glvq_d8_b2", "glvq_d8_b2_half"},
+    {"codebook_d4_b8", "codebook4d8b"},
 };
 
 /// The codec of a storage name. Errors: unsupported, naming it.

@@ -49,9 +49,8 @@ LOWBIT_CODEC_LIST std::vector<const Codec*> codebook_codecs() {
   return codecs_of(
       TypeList<CodecFor<RowCodebook<2>, ByLnq>, CodecFor<RowCodebook<3>, ByLnq>, CodecFor<RowCodebook<4>, ByLnq>,
                CodecFor<RowCodebook<2, per_tensor>, ByDgms>, CodecFor<RowCodebook<3, per_tensor>, ByDgms>,
-               CodecFor<RowCodebook<4, per_tensor>, ByDgms>, CodecFor<VectorCodebook<4, 8>>, CodecFor<VectorCodebook<8, 12>>,
-               CodecFor<Glvq<8, 1, true>, ByGlvq>, CodecFor<Glvq<8, 2, true>, ByGlvq>, CodecFor<Glvq<8, 3>, ByGlvq>,
-               CodecFor<Glvq<8, 4>, ByGlvq>, CodecFor<Glvq<16, 2, true>, ByGlvq>>{});
+               CodecFor<RowCodebook<4, per_tensor>, ByDgms>, CodecFor<VectorCodebook<4, 8>>,
+               CodecFor<Glvq<8, 2, true>, ByGlvq>, CodecFor<Glvq<8, 3>, ByGlvq>, CodecFor<Glvq<8, 4>, ByGlvq>>{});
 }
 
 }  // namespace lowbit::pipeline
