@@ -2,6 +2,7 @@
 #include "lowbit/kernel/dequantize.hpp"
 
 #include "lowbit/core/type_list.hpp"
+#include "lowbit/format.hpp"
 #include "support/layer.hpp"
 
 namespace lowbit::bench {
