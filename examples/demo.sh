@@ -22,7 +22,7 @@ recipes+=,lnq:3,qtip:3:l12,rht+ldlq:pvq3,rht+glvq:d8:b2,quip:int2,quip#:2,qtip:2
 echo
 echo "A Llama of 1.3 million parameters, quantized; divergence and perplexity on text that the float model wrote:"
 echo
-"$lowbit" compare "$model" --recipes "$recipes" --calib self --calib-tokens 16384 --tokens self --max-windows 16 \
+"$lowbit" compare "$model" --recipes "$recipes" --calib self --calib-tokens 8192 --tokens self --max-windows 8 \
   -o "$out/checkpoints" --json "$out/report.json" --svg "$out/plot.svg"
 echo
 echo "Two sentences from the 4-bit file ($out/checkpoints/gptq-int4-g128):"

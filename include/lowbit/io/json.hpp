@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "lowbit/core/bodies.hpp"
 #include "lowbit/core/result.hpp"
 #include "lowbit/io/bytes.hpp"
 
@@ -187,15 +188,7 @@ class JsonBuilder : public JsonEvents {
 /// Errors   malformed (syntax, UTF-8, bytes after the value), duplicate (names the key), out_of_bounds (size, depth, an
 ///          integer past 64 bits). Each carries the byte offset.
 /// Cost     O(n log n); memory O(n).
-inline Result<Json> parse_json(std::string_view text, JsonLimits limits = {}) {
-  if (text.size() > limits.max_bytes)
-    return Error{.code = Errc::out_of_bounds,
-                 .message = "JSON of " + std::to_string(text.size()) + " bytes, more than the " +
-                            std::to_string(limits.max_bytes) + " allowed"};
-  detail::JsonBuilder builder(limits.max_depth);
-  LOWBIT_CHECK(detail::run_json(text, builder));
-  return builder.take();
-}
+Result<Json> parse_json(std::string_view text, JsonLimits limits = {});
 inline Result<Json> parse_json(std::span<const std::uint8_t> text, JsonLimits limits = {}) {
   return parse_json(as_text(text), limits);
 }
@@ -303,5 +296,19 @@ inline Result<const Json*> get_array(const Json& object, std::string_view key) {
   if (!member->is_array()) return detail::wrong_type(key, *member, "an array");
   return member;
 }
+
+#if defined(LOWBIT_BODY)
+
+LOWBIT_BODY Result<Json> parse_json(std::string_view text, JsonLimits limits) {
+  if (text.size() > limits.max_bytes)
+    return Error{.code = Errc::out_of_bounds,
+                 .message = "JSON of " + std::to_string(text.size()) + " bytes, more than the " +
+                            std::to_string(limits.max_bytes) + " allowed"};
+  detail::JsonBuilder builder(limits.max_depth);
+  LOWBIT_CHECK(detail::run_json(text, builder));
+  return builder.take();
+}
+
+#endif
 
 }  // namespace lowbit::io

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <Eigen/Cholesky>
 #include <Eigen/Core>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
+#include "lowbit/core/bodies.hpp"
 #include "lowbit/core/result.hpp"
 #include "lowbit/linalg/matrix.hpp"
+
+#if defined(LOWBIT_BODY)
+#include <Eigen/Cholesky>
+#endif
 
 /// Factorizations of symmetric positive definite matrices, in double.
 
@@ -56,37 +60,19 @@ auto with_damping(const ConstMatrixDRef& H, const Damping& damping, Factorize&& 
 }
 
 /// Lower Cholesky factor G, H = G·Gᵀ; nothing if H is not positive definite.
-inline std::optional<MatrixD> cholesky(MatrixD H) {
-  Eigen::LLT<Eigen::Ref<MatrixD>, Eigen::Lower> llt(H);
-  if (llt.info() != Eigen::Success || !H.diagonal().allFinite()) return std::nullopt;
-  H.triangularView<Eigen::StrictlyUpper>().setZero();
-  return H;
-}
+std::optional<MatrixD> cholesky(MatrixD H);
 
 /// H⁻¹·B for H = G·Gᵀ.
-inline MatrixD solve(const MatrixD& G, MatrixD B) {
-  G.triangularView<Eigen::Lower>().solveInPlace(B);
-  G.transpose().triangularView<Eigen::Upper>().solveInPlace(B);
-  return B;
-}
+MatrixD solve(const MatrixD& G, MatrixD B);
 
 /// R⁻¹ of an upper triangular R.
-inline MatrixD upper_inverse(const MatrixD& R) {
-  MatrixD U = MatrixD::Identity(R.rows(), R.cols());
-  R.triangularView<Eigen::Upper>().solveInPlace(U);
-  return U;
-}
+MatrixD upper_inverse(const MatrixD& R);
 
 /// Upper factor U of the inverse: H⁻¹ = Uᵀ·U. Nothing if H is not positive definite.
 ///
 /// With J the reversal of order, J·H·J = G·Gᵀ gives H = R·Rᵀ for the upper R = J·G·J, hence U = R⁻¹: one factorization and
 /// one triangular inverse, and H⁻¹ is never formed. Cost: 2n³/3 flops.
-inline std::optional<MatrixD> inverse_upper_factor(MatrixD H) {
-  H = H.reverse().eval();
-  std::optional<MatrixD> G = cholesky(std::move(H));
-  if (!G) return std::nullopt;
-  return upper_inverse(G->reverse());
-}
+std::optional<MatrixD> inverse_upper_factor(MatrixD H);
 
 /// H = L·diag(D)·Lᵀ with unit lower L.
 struct Ldl {
@@ -95,12 +81,44 @@ struct Ldl {
 };
 
 /// Nothing if H is not positive definite.
-inline std::optional<Ldl> ldl(MatrixD H) {
+std::optional<Ldl> ldl(MatrixD H);
+
+#if defined(LOWBIT_BODY)
+
+LOWBIT_BODY std::optional<MatrixD> cholesky(MatrixD H) {
+  Eigen::LLT<Eigen::Ref<MatrixD>, Eigen::Lower> llt(H);
+  if (llt.info() != Eigen::Success || !H.diagonal().allFinite()) return std::nullopt;
+  H.triangularView<Eigen::StrictlyUpper>().setZero();
+  return H;
+}
+
+LOWBIT_BODY MatrixD solve(const MatrixD& G, MatrixD B) {
+  G.triangularView<Eigen::Lower>().solveInPlace(B);
+  G.transpose().triangularView<Eigen::Upper>().solveInPlace(B);
+  return B;
+}
+
+LOWBIT_BODY MatrixD upper_inverse(const MatrixD& R) {
+  MatrixD U = MatrixD::Identity(R.rows(), R.cols());
+  R.triangularView<Eigen::Upper>().solveInPlace(U);
+  return U;
+}
+
+LOWBIT_BODY std::optional<MatrixD> inverse_upper_factor(MatrixD H) {
+  H = H.reverse().eval();
+  std::optional<MatrixD> G = cholesky(std::move(H));
+  if (!G) return std::nullopt;
+  return upper_inverse(G->reverse());
+}
+
+LOWBIT_BODY std::optional<Ldl> ldl(MatrixD H) {
   std::optional<MatrixD> G = cholesky(std::move(H));
   if (!G) return std::nullopt;
   const VectorD d = G->diagonal();
   for (Index j = 0; j < G->cols(); ++j) G->col(j) /= d(j);
   return Ldl{std::move(*G), d.cwiseAbs2()};
 }
+
+#endif
 
 }  // namespace lowbit::linalg

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "lowbit/core/bodies.hpp"
 #include "lowbit/linalg/matrix.hpp"
 
 /// Matrix products behind one type of operand each. Eigen compiles its product anew, blocking, packing and all, for every
@@ -10,19 +11,36 @@
 namespace lowbit::linalg {
 
 /// C [m × n] += A [m × k] · B [k × n]. C may not overlap A or B.
-inline void add_product(MatrixDRef C, const ConstMatrixDRef& A, const ConstMatrixDRef& B) { C.noalias() += A * B; }
+void add_product(MatrixDRef C, const ConstMatrixDRef& A, const ConstMatrixDRef& B);
 
 /// C [m × n] −= A [m × k] · B [k × n]. C may not overlap A or B.
-inline void subtract_product(MatrixDRef C, const ConstMatrixDRef& A, const ConstMatrixDRef& B) { C.noalias() -= A * B; }
+void subtract_product(MatrixDRef C, const ConstMatrixDRef& A, const ConstMatrixDRef& B);
 
 /// A [m × k] · B [k × n].
-inline MatrixD product(const ConstMatrixDRef& A, const ConstMatrixDRef& B) {
+MatrixD product(const ConstMatrixDRef& A, const ConstMatrixDRef& B);
+
+/// The same in float: sums of k terms in single precision.
+Matrix product_in_float(const ConstMatrixRef& A, const ConstMatrixRef& B);
+
+/// y [m] = A [m × k] · x [k] in float. y may not overlap A or x.
+void product_in_float(VectorRef y, const ConstMatrixRef& A, const ConstVectorRef& x);
+
+#if defined(LOWBIT_BODY)
+
+LOWBIT_BODY void add_product(MatrixDRef C, const ConstMatrixDRef& A, const ConstMatrixDRef& B) { C.noalias() += A * B; }
+
+LOWBIT_BODY void subtract_product(MatrixDRef C, const ConstMatrixDRef& A, const ConstMatrixDRef& B) { C.noalias() -= A * B; }
+
+LOWBIT_BODY MatrixD product(const ConstMatrixDRef& A, const ConstMatrixDRef& B) {
   MatrixD C = MatrixD::Zero(A.rows(), B.cols());
   add_product(C, A, B);
   return C;
 }
 
-/// The same in float: sums of k terms in single precision.
-inline Matrix product_in_float(const ConstMatrixRef& A, const ConstMatrixRef& B) { return A * B; }
+LOWBIT_BODY Matrix product_in_float(const ConstMatrixRef& A, const ConstMatrixRef& B) { return A * B; }
+
+LOWBIT_BODY void product_in_float(VectorRef y, const ConstMatrixRef& A, const ConstVectorRef& x) { y.noalias() = A * x; }
+
+#endif
 
 }  // namespace lowbit::linalg

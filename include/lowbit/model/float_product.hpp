@@ -8,6 +8,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/linalg/product.hpp"
 
 namespace lowbit::model {
 
@@ -87,7 +88,7 @@ inline void float_product(ConstMatrixRef W, ConstMatrixRef X, MatrixRef Y, Execu
   if (X.rows() == 1) {
     executor.run(static_cast<std::size_t>(blocks), [&](std::size_t task) {
       const Index row = static_cast<Index>(task) * block, rows = std::min(block, W.rows() - row);
-      Y.row(0).segment(row, rows).transpose().noalias() = W.middleRows(row, rows) * X.row(0).transpose();
+      linalg::product_in_float(Y.row(0).segment(row, rows).transpose(), W.middleRows(row, rows), X.row(0).transpose());
     });
     return;
   }

@@ -4,13 +4,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "lowbit/core/bodies.hpp"
 #include "lowbit/core/result.hpp"
 #include "lowbit/io/checkpoint/config.hpp"
+
+#if defined(LOWBIT_BODY)
+#include <regex>
+#endif
 
 /// Which modules the patterns of somebody else's quantization config mean.
 
@@ -21,24 +25,7 @@ namespace detail {
 /// True when the regular expression matches at the beginning of `name` (Python's re.match, which these files are written
 /// for). Patterns and names come from files: both are bounded, and the matcher takes polynomial time where the library has
 /// one. Errors: unsupported for patterns that ECMAScript's grammar refuses; out_of_bounds.
-inline Result<bool> matches_beginning(const std::string& pattern, const std::string& name) {
-  constexpr std::size_t max_pattern = 1024, max_name = 512;
-  const auto refuse = [&](Errc code, const std::string& why) {
-    return Error{.code = code, .message = "the pattern '" + pattern.substr(0, 200) + "' " + why, .tensor = name.substr(0, 200)};
-  };
-  if (pattern.size() > max_pattern || name.size() > max_name)
-    return refuse(Errc::out_of_bounds, "or the name it is tried on is too long");
-  try {
-#if defined(__GLIBCXX__)
-    const std::regex expression(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial);
-#else
-    const std::regex expression(pattern, std::regex::ECMAScript);
-#endif
-    return std::regex_search(name, expression, std::regex_constants::match_continuous);
-  } catch (const std::regex_error& error) {
-    return refuse(Errc::unsupported, std::string("is not understood: ") + error.what());
-  }
-}
+Result<bool> matches_beginning(const std::string& pattern, const std::string& name);
 
 /// How well an entry of `targets` or `ignore` names a linear module: 3 its name, 2 a pattern, 1 its class, 0 not.
 inline Result<int> ct_match(const std::string& entry, const std::string& module) {
@@ -105,5 +92,32 @@ inline std::string exact_pattern(std::string_view module) {
   }
   return pattern + "$";
 }
+
+#if defined(LOWBIT_BODY)
+
+namespace detail {
+
+LOWBIT_BODY Result<bool> matches_beginning(const std::string& pattern, const std::string& name) {
+  constexpr std::size_t max_pattern = 1024, max_name = 512;
+  const auto refuse = [&](Errc code, const std::string& why) {
+    return Error{.code = code, .message = "the pattern '" + pattern.substr(0, 200) + "' " + why, .tensor = name.substr(0, 200)};
+  };
+  if (pattern.size() > max_pattern || name.size() > max_name)
+    return refuse(Errc::out_of_bounds, "or the name it is tried on is too long");
+  try {
+#if defined(__GLIBCXX__)
+    const std::regex expression(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial);
+#else
+    const std::regex expression(pattern, std::regex::ECMAScript);
+#endif
+    return std::regex_search(name, expression, std::regex_constants::match_continuous);
+  } catch (const std::regex_error& error) {
+    return refuse(Errc::unsupported, std::string("is not understood: ") + error.what());
+  }
+}
+
+}  // namespace detail
+
+#endif
 
 }  // namespace lowbit::pipeline

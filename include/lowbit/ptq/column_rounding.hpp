@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "lowbit/core/bodies.hpp"
 #include "lowbit/calib/moments.hpp"
 #include "lowbit/linalg/cholesky.hpp"
 #include "lowbit/linalg/matrix.hpp"
@@ -51,39 +52,7 @@ struct OrderedProblem {
 };
 
 /// Orders and factors. Errors: not_finite, not_positive_definite; invalid_argument when all inputs are dead.
-inline Result<OrderedProblem> order_problem(const MatrixD& natural, bool act_order, double damp) {
-  const Index n = natural.cols();
-  const VectorD diagonal = natural.diagonal();
-  if (!diagonal.allFinite())
-    return Error{.code = Errc::not_finite, .message = "the diagonal of the second moments must be finite"};
-  OrderedProblem problem;
-  for (Index j = 0; j < n; ++j)
-    if (diagonal(j) == 0.0) problem.dead.push_back(j);
-  if (static_cast<Index>(problem.dead.size()) == n)
-    return Error{.code = Errc::invalid_argument, .message = "all inputs are zero"};
-  problem.order.resize(static_cast<std::size_t>(n));
-  std::iota(problem.order.begin(), problem.order.end(), 0u);
-  if (act_order)
-    std::stable_sort(problem.order.begin(), problem.order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return diagonal(static_cast<Index>(a)) > diagonal(static_cast<Index>(b));
-    });
-  problem.H = natural;
-  if (act_order) problem.H = natural(problem.order, problem.order);
-  problem.importance.resize(static_cast<std::size_t>(n));
-  for (Index p = 0; p < n; ++p)
-    problem.importance[static_cast<std::size_t>(p)] = static_cast<float>(problem.H(p, p));
-
-  MatrixD filled = problem.H;
-  const double live_mean = diagonal.sum() / static_cast<double>(n - static_cast<Index>(problem.dead.size()));
-  for (Index p = 0; p < n; ++p)
-    if (filled(p, p) == 0.0) filled(p, p) = live_mean;
-  auto factor = linalg::with_damping(filled, linalg::Damping{.fraction = damp}, linalg::inverse_upper_factor);
-  if (!factor) return std::move(factor).error();
-  problem.U = std::move(factor->factor);
-  problem.damp = factor->fraction;
-  problem.factorizations = factor->attempts;
-  return problem;
-}
+Result<OrderedProblem> order_problem(const MatrixD& natural, bool act_order, double damp);
 
 /// Where a fitted scale overflowed its storage.
 struct Overflow {
@@ -129,7 +98,47 @@ struct RowsInWork {
 /// Vector formats and tiles are rounded a block of columns at a time: with U_bb the block of U on the diagonal, the block's
 /// error is (w − ŵ)·U_bb⁻¹, of which a scalar format has the 1 × 1 case. On reversed columns this is QuIP#'s block LDLQ
 /// (Tseng et al., arXiv:2402.04396). blocks: lazy blocks that end on multiples of the grid's width.
-inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatrixRef& W, Index begin, Index count,
+RoundedRows round_columns(const OrderedProblem& problem, const ConstMatrixRef& W, Index begin, Index count,
+                                 std::span<const std::pair<Index, Index>> blocks, const std::optional<Groups>& fitted,
+                                 Grid& grid, int cd_sweeps);
+
+#if defined(LOWBIT_BODY)
+
+LOWBIT_BODY Result<OrderedProblem> order_problem(const MatrixD& natural, bool act_order, double damp) {
+  const Index n = natural.cols();
+  const VectorD diagonal = natural.diagonal();
+  if (!diagonal.allFinite())
+    return Error{.code = Errc::not_finite, .message = "the diagonal of the second moments must be finite"};
+  OrderedProblem problem;
+  for (Index j = 0; j < n; ++j)
+    if (diagonal(j) == 0.0) problem.dead.push_back(j);
+  if (static_cast<Index>(problem.dead.size()) == n)
+    return Error{.code = Errc::invalid_argument, .message = "all inputs are zero"};
+  problem.order.resize(static_cast<std::size_t>(n));
+  std::iota(problem.order.begin(), problem.order.end(), 0u);
+  if (act_order)
+    std::stable_sort(problem.order.begin(), problem.order.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return diagonal(static_cast<Index>(a)) > diagonal(static_cast<Index>(b));
+    });
+  problem.H = natural;
+  if (act_order) problem.H = natural(problem.order, problem.order);
+  problem.importance.resize(static_cast<std::size_t>(n));
+  for (Index p = 0; p < n; ++p)
+    problem.importance[static_cast<std::size_t>(p)] = static_cast<float>(problem.H(p, p));
+
+  MatrixD filled = problem.H;
+  const double live_mean = diagonal.sum() / static_cast<double>(n - static_cast<Index>(problem.dead.size()));
+  for (Index p = 0; p < n; ++p)
+    if (filled(p, p) == 0.0) filled(p, p) = live_mean;
+  auto factor = linalg::with_damping(filled, linalg::Damping{.fraction = damp}, linalg::inverse_upper_factor);
+  if (!factor) return std::move(factor).error();
+  problem.U = std::move(factor->factor);
+  problem.damp = factor->fraction;
+  problem.factorizations = factor->attempts;
+  return problem;
+}
+
+LOWBIT_BODY RoundedRows round_columns(const OrderedProblem& problem, const ConstMatrixRef& W, Index begin, Index count,
                                  std::span<const std::pair<Index, Index>> blocks, const std::optional<Groups>& fitted,
                                  Grid& grid, int cd_sweeps) {
   const Index n = W.cols(), height = grid.height(), width = grid.width(), dim = grid.dim();
@@ -208,5 +217,7 @@ inline RoundedRows round_columns(const OrderedProblem& problem, const ConstMatri
   if (cd_sweeps > 0) out.moved = coordinate_descent(grid, original, problem.H, rows.rounded, out.codes, cd_sweeps);
   return out;
 }
+
+#endif
 
 }  // namespace lowbit::ptq::detail

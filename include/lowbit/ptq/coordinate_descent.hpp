@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "lowbit/core/bodies.hpp"
 #include "lowbit/linalg/cholesky.hpp"
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/linalg/product.hpp"
@@ -27,7 +28,12 @@ namespace lowbit::ptq {
 /// Returns the number of codes moved. Cost per sweep: 2·rows·in² flops, most of it in matrix products over blocks of 128
 /// columns. Source: COMQ (Zhang et al., arXiv:2403.07134) gives the update; with H it needs no tokens. QuIP#'s tune sweeps
 /// (arXiv:2402.04396) are the case of vector formats, there without the guard.
-inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W, const ConstMatrixDRef& H,
+std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W, const ConstMatrixDRef& H,
+                                      MatrixDRef dequantized, detail::CodesRef codes, int sweeps);
+
+#if defined(LOWBIT_BODY)
+
+LOWBIT_BODY std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W, const ConstMatrixDRef& H,
                                       MatrixDRef dequantized, detail::CodesRef codes, int sweeps) {
   const Index rows = W.rows(), n = W.cols(), height = grid.height(), width = grid.width(), dim = grid.dim();
   const Index block = (128 + width - 1) / width * width;
@@ -102,5 +108,7 @@ inline std::size_t coordinate_descent(const Grid& grid, const ConstMatrixDRef& W
   }
   return moved;
 }
+
+#endif
 
 }  // namespace lowbit::ptq

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "lowbit/core/bodies.hpp"
 #include "lowbit/core/result.hpp"
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/transform/diagonal_rescale.hpp"
@@ -125,13 +126,7 @@ std::unique_ptr<AnyTransform> erased(P p) {
 }
 
 /// The seeded kinds; null for other words.
-inline std::unique_ptr<AnyTransform> make_rotation(std::string_view kind, std::uint64_t seed, Index rows, Index cols) {
-  if (kind == "rht") return erased(PreparedRandomHadamard(rows, cols, seed, Sides::both));
-  if (kind == "rht_in") return erased(PreparedRandomHadamard(rows, cols, seed, Sides::inputs));
-  if (kind == "kron") return erased(PreparedKroneckerOrthogonal(rows, cols, seed, Sides::both));
-  if (kind == "kron_in") return erased(PreparedKroneckerOrthogonal(rows, cols, seed, Sides::inputs));
-  return nullptr;
-}
+std::unique_ptr<AnyTransform> make_rotation(std::string_view kind, std::uint64_t seed, Index rows, Index cols);
 
 inline Error unknown_kind(std::string_view kind) {
   return {.code = Errc::unsupported,
@@ -156,7 +151,32 @@ std::unique_ptr<AnyTransform> erase(P p) {
 /// than the shape warrants.
 /// Errors   unsupported: an unknown kind, or a construction that this build would not choose; malformed: seeds or values
 ///          too few, too many or out of range; out_of_bounds: sizes negative or above 2^31, or more than 8 parts.
-inline Result<std::unique_ptr<AnyTransform>> make_transform(const TransformRecord& record, Index rows, Index cols) {
+Result<std::unique_ptr<AnyTransform>> make_transform(const TransformRecord& record, Index rows, Index cols);
+
+/// Prepares a sum of kinds for a layer, part after part: each sees the weights and moments that those before it leave.
+///
+///   kinds  as in TransformRecord::kind   seed  of the first seeded part, one more for each further one
+///   W      [out × in]                    H     [in × in] second moments, or empty
+///
+/// Errors: unsupported for unknown kinds; those of DiagonalRescale.
+Result<std::unique_ptr<AnyTransform>> prepare_any(std::string_view kinds, std::uint64_t seed, const MatrixD& W,
+  const MatrixD& H);
+
+#if defined(LOWBIT_BODY)
+
+namespace detail {
+
+LOWBIT_BODY std::unique_ptr<AnyTransform> make_rotation(std::string_view kind, std::uint64_t seed, Index rows, Index cols) {
+  if (kind == "rht") return erased(PreparedRandomHadamard(rows, cols, seed, Sides::both));
+  if (kind == "rht_in") return erased(PreparedRandomHadamard(rows, cols, seed, Sides::inputs));
+  if (kind == "kron") return erased(PreparedKroneckerOrthogonal(rows, cols, seed, Sides::both));
+  if (kind == "kron_in") return erased(PreparedKroneckerOrthogonal(rows, cols, seed, Sides::inputs));
+  return nullptr;
+}
+
+}  // namespace detail
+
+LOWBIT_BODY Result<std::unique_ptr<AnyTransform>> make_transform(const TransformRecord& record, Index rows, Index cols) {
   constexpr Index limit = Index{1} << 31;
   if (rows < 0 || cols < 0 || rows > limit || cols > limit)
     return Error{.code = Errc::out_of_bounds, .message = "the sizes of a transform lie between 0 and 2^31"};
@@ -194,13 +214,7 @@ inline Result<std::unique_ptr<AnyTransform>> make_transform(const TransformRecor
   return transform;
 }
 
-/// Prepares a sum of kinds for a layer, part after part: each sees the weights and moments that those before it leave.
-///
-///   kinds  as in TransformRecord::kind   seed  of the first seeded part, one more for each further one
-///   W      [out × in]                    H     [in × in] second moments, or empty
-///
-/// Errors: unsupported for unknown kinds; those of DiagonalRescale.
-inline Result<std::unique_ptr<AnyTransform>> prepare_any(std::string_view kinds, std::uint64_t seed, const MatrixD& W,
+LOWBIT_BODY Result<std::unique_ptr<AnyTransform>> prepare_any(std::string_view kinds, std::uint64_t seed, const MatrixD& W,
                                                          const MatrixD& H) {
   const std::vector<std::string_view> words = detail::kinds_of(kinds);
   std::vector<std::unique_ptr<AnyTransform>> parts;
@@ -230,5 +244,7 @@ inline Result<std::unique_ptr<AnyTransform>> prepare_any(std::string_view kinds,
   }
   return detail::chained(std::move(parts));
 }
+
+#endif
 
 }  // namespace lowbit::transform
