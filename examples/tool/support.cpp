@@ -47,6 +47,12 @@ int support() {
   print_row<GgufQ4K>("GGUF Q4_K");
   print_row<GgufQ6K>("GGUF Q6_K");
   print_row<GgufIq4Xs>("GGUF IQ4_XS");
+  print_row<VectorScaled<E8P>>("E8P and its residuals, balls, Voronoi cells");
+  print_row<Pvq2>("PVQ");
+  print_row<TrellisScaled<trellis::OneMad, 12, 2>>("trellis");
+  print_row<RowCodebook<4>>("a table per row or per matrix");
+  print_row<VectorCodebook<4, 8>>("learned vectors");
+  print_row<Glvq<8, 2, true>>("GLVQ");
   return done;
 }
 

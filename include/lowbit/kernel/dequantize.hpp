@@ -9,6 +9,7 @@
 #include "lowbit/kernel/dequantize/avx2.hpp"
 #include "lowbit/kernel/dequantize/levels.hpp"
 #include "lowbit/kernel/dequantize/scalar.hpp"
+#include "lowbit/kernel/dequantize/tabulated.hpp"
 
 namespace lowbit {
 inline namespace LOWBIT_ISA_NAMESPACE {

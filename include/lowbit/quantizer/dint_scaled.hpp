@@ -35,6 +35,7 @@ struct DIntScaled : detail::GroupSize<GroupSize> {
   using layout_type = pack::dense_for<format_type>;
   using stored_type = Scale;
   static constexpr unsigned zero_bits = Bits;
+  static constexpr bool tabulated = true;  ///< kernels compute the points of a group once
 
   struct params_type {
     float scale = 0.0f;

@@ -40,6 +40,7 @@ struct PowerScaled : detail::GroupSize<GroupSize> {
   using layout_type = pack::dense_for<format_type>;
   using stored_type = Scale;
   static constexpr unsigned zero_bits = 0;
+  static constexpr bool tabulated = true;  ///< kernels compute the points of a group once
   static constexpr std::size_t n = (std::size_t{1} << (Bits - 1)) - 1;
   static constexpr std::size_t most_sampled = 65536;
 

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "lowbit/core/isa.hpp"
-#include "lowbit/kernel/dequantize/scalar.hpp"
+#include "lowbit/kernel/dequantize/runs.hpp"
 #include "lowbit/kernel/simd/level_table.hpp"
 
 /// dequantize/scalar.hpp, bit by bit, for quantizers whose levels fit registers: a tile of codes is unpacked to bytes, then eight or
@@ -16,37 +16,11 @@
 namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
-/// Calls run(codes, count, point, out) for every run of weights that share a point_type, row by row.
-template <LevelQuantizer Q, class Run>
-LOWBIT_ALWAYS_INLINE void for_each_run(const PackedView<Q>& w, RowRange rows, float* out, const Run& run) noexcept {
-  constexpr std::size_t padding = 16;  // a register may read past the tile's last code
-  std::uint8_t codes[tile_codes<Q> + padding] = {};
-  const Groups groups = w.groups();
-  for (std::size_t r = rows.begin; r < rows.end; ++r)
-    for (std::size_t begin = 0; begin < w.cols; begin += tile_columns<Q>) {
-      const std::size_t count = std::min(tile_columns<Q>, w.cols - begin);
-      pack::unpack_range<typename Q::layout_type>(w.row_codes(r), begin, std::span<std::uint8_t>(codes, count));
-      for (std::size_t done = 0; done < count;) {
-        const std::size_t g = groups.of_column(begin + done);
-        const typename Q::params_type p = w.group_params(r, g);
-        const std::size_t stop = std::min(count, groups.end(g) - begin);
-        while (done < stop) {
-          const std::size_t at = begin + done - groups.begin(g);
-          std::size_t end = stop;
-          if constexpr (SuperBlocks<Q>) end = std::min(stop, done + Q::sub_group - at % Q::sub_group);
-          run(codes + done, end - done, point_params(w.quantizer, p, at), out + done);
-          done = end;
-        }
-      }
-      out += count;
-    }
-}
-
 #if LOWBIT_HAS_AVX2
 template <RegisterLevels<32> Q>
 isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, std::span<float> out) noexcept {
   const LevelTableAvx2<Q> level;
-  for_each_run(w, rows, out.data(), [&](const std::uint8_t* codes, std::size_t count, const point_params_t<Q>& p, float* to)
+  for_each_run(w, rows, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
                                         __attribute__((always_inline)) {
     const __m256 scale = _mm256_set1_ps(p.scale);
     std::size_t i = 0;
@@ -59,7 +33,7 @@ isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, std::span
       }
       _mm256_storeu_ps(to + i, x);
     }
-    for (; i < count; ++i) to[i] = w.quantizer.dequantize(codes[i], p);
+    for (; i < count; ++i) to[i] = q.dequantize(codes[i], p);
   });
   return {};
 }
@@ -69,7 +43,7 @@ isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, std::span
 template <RegisterLevels<64> Q>
 isa::avx512 dequantize(isa::avx512, const PackedView<Q>& w, RowRange rows, std::span<float> out) noexcept {
   const LevelTableAvx512<Q> level;
-  for_each_run(w, rows, out.data(), [&](const std::uint8_t* codes, std::size_t count, const point_params_t<Q>& p, float* to)
+  for_each_run(w, rows, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q&, const point_params_t<Q>& p, float* to)
                                         __attribute__((always_inline)) {
     const __m512 scale = _mm512_set1_ps(p.scale);
     for (std::size_t i = 0; i < count; i += 16) {
