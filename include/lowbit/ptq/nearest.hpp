@@ -22,7 +22,7 @@ struct NearestRounding {
     const MatrixD mean = H.tokens() != 0 ? H.mean() : MatrixD();
     auto rounded = quantize_nearest(q, std::span(contiguous.data(), static_cast<std::size_t>(contiguous.size())),
                                     static_cast<std::size_t>(W.rows()), static_cast<std::size_t>(W.cols()), scale,
-                                    importance, H.tokens() != 0 ? mean.data() : nullptr);
+                                    importance, H.tokens() != 0 ? mean.data() : nullptr, context.executor);
     if (rounded) detail::measure(W, mean, *rounded, context);
     return rounded;
   }

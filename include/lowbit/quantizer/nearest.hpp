@@ -77,9 +77,9 @@ void fit_shared(const Q& q, std::span<const float> row_major, std::span<const fl
 
 namespace detail {
 
-/// Rounds every tile of a matrix whose parameters are set. params: those of every group, as fitted.
+/// Rounds every tile of a band of a matrix whose parameters are set. params: those of every group, as fitted.
 template <TileQuantizer Q>
-void quantize_tiles(std::span<const float> row_major, std::span<const typename Q::params_type> params,
+void quantize_tiles(std::span<const float> row_major, std::span<const typename Q::params_type> params, std::size_t band,
                     QuantizedMatrix<Q>& out) {
   using Layout = typename Q::layout_type;
   constexpr std::size_t height = Layout::tile_rows, width = Layout::tile_codes * Q::format_type::dim;
@@ -87,38 +87,119 @@ void quantize_tiles(std::span<const float> row_major, std::span<const typename Q
   std::vector<float> values(height * width);
   std::vector<typename Q::params_type> of_rows(height);
   std::vector<typename Q::format_type::code_type> codes(height * Layout::tile_codes);
-  for (std::size_t band = 0; band < out.view().bands(); ++band)
-    for (std::size_t t = 0; t < ceil_div(out.cols(), width); ++t) {
-      const std::size_t begin = t * width, count = std::min(width, out.cols() - begin);
-      const std::size_t g = groups.of_column(begin);
-      std::fill(values.begin(), values.end(), 0.0f);
-      std::fill(of_rows.begin(), of_rows.end(), typename Q::params_type{});
-      for (std::size_t i = 0, r = band * height; i < height && r < out.rows(); ++i, ++r) {
-        std::copy_n(row_major.begin() + static_cast<std::ptrdiff_t>(r * out.cols() + begin), count,
-                    values.begin() + static_cast<std::ptrdiff_t>(i * width));
-        of_rows[i] = params[groups.index(r, g)];
-      }
-      out.view().group_quantizer(band * height, g).quantize_tile(values, of_rows, codes);
-      out.set_tile_codes(band, t, codes);
+  for (std::size_t t = 0; t < ceil_div(out.cols(), width); ++t) {
+    const std::size_t begin = t * width, count = std::min(width, out.cols() - begin);
+    const std::size_t g = groups.of_column(begin);
+    std::fill(values.begin(), values.end(), 0.0f);
+    std::fill(of_rows.begin(), of_rows.end(), typename Q::params_type{});
+    for (std::size_t i = 0, r = band * height; i < height && r < out.rows(); ++i, ++r) {
+      std::copy_n(row_major.begin() + static_cast<std::ptrdiff_t>(r * out.cols() + begin), count,
+                  values.begin() + static_cast<std::ptrdiff_t>(i * width));
+      of_rows[i] = params[groups.index(r, g)];
     }
+    out.view().group_quantizer(band * height, g).quantize_tile(values, of_rows, codes);
+    out.set_tile_codes(band, t, codes);
+  }
 }
 
+/// Rounding to nearest of one matrix, a band of rows at a time; bands are independent.
+template <Quantizer Q>
+class NearestRows {
+ public:
+  NearestRows(std::span<const float> row_major, const ScaleSearch& search, std::span<const float> importance,
+              const double* hessian, QuantizedMatrix<Q>& out)
+      : w_(row_major), search_(search), importance_(importance), hessian_(hessian), out_(out), groups_(out.groups()) {
+    if constexpr (TileQuantizer<Q>) fitted_.resize(groups_.total());
+  }
+
+  /// The parameters that all rows share, where they do.
+  std::optional<Error> fit_tensor() {
+    if (!groups_.shared_by_rows() || groups_.total() == 0) return std::nullopt;
+    shared_ = fit_scale(search_, out_.view().group_quantizer(0, 0), w_);
+    if (!params_finite<Q>(shared_)) return scale_overflow(0, 0, 0.0);
+    out_.set_params(0, 0, shared_);
+    if constexpr (TileQuantizer<Q>) fitted_[0] = shared_;
+    return std::nullopt;
+  }
+
+  /// Fits the groups of rows [begin, end) and rounds their weights; those of tiles are rounded by quantize_tiles.
+  std::optional<Error> round(std::size_t begin_row, std::size_t end_row) {
+    constexpr std::size_t dim = Q::format_type::dim;
+    const std::size_t cols = out_.cols();
+    const PackedView<Q> view = out_.view();
+    std::vector<typename Q::format_type::code_type> codes(ceil_div(cols, dim));
+    for (std::size_t r = begin_row; r < end_row; ++r) {
+      const auto row = w_.subspan(r * cols, cols);
+      const float square = WeightedFitting<Q> && !importance_.empty() ? mean_square(row) : 0.0f;
+      for (std::size_t g = 0; g < groups_.per_row_count(); ++g) {
+        const std::size_t begin = groups_.begin(g), size = groups_.end(g) - begin;
+        const Q here = view.group_quantizer(r, g);
+        auto params = shared_;
+        if (!groups_.shared_by_rows()) {
+          params = fit_scale(search_, here, row.subspan(begin, size),
+                             {.importance = importance_.empty() ? importance_ : importance_.subspan(begin, size),
+                              .row_mean_square = square,
+                              .hessian = hessian_ == nullptr ? nullptr : hessian_ + begin * (cols + 1),
+                              .hessian_stride = cols});
+          if (!params_finite<Q>(params)) return scale_overflow(r, begin, std::numeric_limits<double>::infinity());
+          out_.set_params(r, g, params);
+        }
+        if constexpr (TileQuantizer<Q>) {
+          if (!groups_.shared_by_rows()) fitted_[groups_.index(r, g)] = params;
+        } else {
+          const std::span of_group = std::span(codes).subspan(begin / dim, ceil_div(size, dim));
+          if constexpr (requires { here.quantize_group(row, params, of_group); })
+            here.quantize_group(row.subspan(begin, size), params, of_group);  // many codes at a time
+          else
+            detail::quantize_group(here, row.subspan(begin, size), params, of_group);
+        }
+      }
+      if constexpr (!TileQuantizer<Q>) out_.set_row_codes(r, codes);
+    }
+    return std::nullopt;
+  }
+
+  void round_tiles(std::size_t band)
+    requires TileQuantizer<Q>
+  {
+    quantize_tiles<Q>(w_, fitted_, band, out_);
+  }
+
+ private:
+  std::span<const float> w_;
+  const ScaleSearch& search_;
+  std::span<const float> importance_;
+  const double* hessian_;
+  QuantizedMatrix<Q>& out_;
+  Groups groups_;
+  typename Q::params_type shared_{};
+  std::vector<typename Q::params_type> fitted_;  // of every group, for tiles: they are rounded when all are known
+};
+
 }  // namespace detail
+
+/// Calls task(i) for every i < count, one after the other. What stands in its place may call them in any order and at once.
+struct InTurn {
+  template <class Task>
+  void run(std::size_t count, Task&& task) const {
+    for (std::size_t i = 0; i < count; ++i) task(i);
+  }
+};
 
 /// Rounds every weight to the nearest point of its group's grid; codes that depend on each other, tile by tile.
 ///
 ///   row_major   rows · cols finite floats
 ///   importance  empty, or cols weights for searches that use them
 ///   hessian     null, or [cols × cols], symmetric, row after row, for searches that use it
+///   tasks       runs bands of rows: InTurn, or linalg's Executor; the result has the same bytes
 ///
 /// Errors   not_finite (names row and column; also a scale that overflows its storage).
-/// Cost     O(rows · cols) times the passes of the scale search; scratch: one row of codes.
-template <Quantizer Q>
+/// Cost     O(rows · cols) times the passes of the scale search; scratch: one row of codes per thread.
+template <Quantizer Q, class Tasks = InTurn>
 Result<QuantizedMatrix<Q>> quantize_nearest(const Q& q, std::span<const float> row_major, std::size_t rows,
                                             std::size_t cols, const ScaleSearch& search = AbsMax{},
-                                            std::span<const float> importance = {},
-                                            const double* hessian = nullptr) {
-  constexpr std::size_t dim = Q::format_type::dim;
+                                            std::span<const float> importance = {}, const double* hessian = nullptr,
+                                            Tasks&& tasks = Tasks{}) {
   LOWBIT_EXPECTS(row_major.size() == rows * cols, "the data holds rows × cols floats");
   LOWBIT_EXPECTS(importance.empty() || importance.size() == cols, "importance holds one weight per column");
   if (auto bad = find_not_finite(row_major, cols)) return std::move(*bad);
@@ -128,45 +209,15 @@ Result<QuantizedMatrix<Q>> quantize_nearest(const Q& q, std::span<const float> r
   LOWBIT_EXPECTS(groups.per_row_count() <= 1 || groups.size() % code_columns<Q> == 0,
                  "the columns of one code, or of one tile, divide the group");
   fit_shared(q, row_major, importance, hessian, out);
-  std::vector<typename Q::format_type::code_type> codes(ceil_div(cols, dim));
-  std::vector<typename Q::params_type> of_groups;  // for tiles, which are rounded when all parameters are known
-  typename Q::params_type shared{};
-  if (groups.shared_by_rows() && groups.total() != 0) {
-    shared = fit_scale(search, out.view().group_quantizer(0, 0), row_major);
-    if (!params_finite<Q>(shared)) return scale_overflow(0, 0, 0.0);
-    out.set_params(0, 0, shared);
-    of_groups.push_back(shared);
-  }
-  const PackedView<Q> view = out.view();
-  for (std::size_t r = 0; r < rows; ++r) {
-    const auto row = row_major.subspan(r * cols, cols);
-    const float square = WeightedFitting<Q> && !importance.empty() ? mean_square(row) : 0.0f;
-    for (std::size_t g = 0; g < groups.per_row_count(); ++g) {
-      const std::size_t begin = groups.begin(g), size = groups.end(g) - begin;
-      const Q here = view.group_quantizer(r, g);
-      auto params = shared;
-      if (!groups.shared_by_rows()) {
-        params = fit_scale(search, here, row.subspan(begin, size),
-                           {.importance = importance.empty() ? importance : importance.subspan(begin, size),
-                            .row_mean_square = square,
-                            .hessian = hessian == nullptr ? nullptr : hessian + begin * (cols + 1),
-                            .hessian_stride = cols});
-        if (!params_finite<Q>(params)) return scale_overflow(r, begin, std::numeric_limits<double>::infinity());
-        out.set_params(r, g, params);
-      }
-      if constexpr (TileQuantizer<Q>) {
-        if (!groups.shared_by_rows()) of_groups.push_back(params);
-      } else {
-        const std::span of_group = std::span(codes).subspan(begin / dim, ceil_div(size, dim));
-        if constexpr (requires { here.quantize_group(row, params, of_group); })
-          here.quantize_group(row.subspan(begin, size), params, of_group);  // many codes at a time
-        else
-          detail::quantize_group(here, row.subspan(begin, size), params, of_group);
-      }
-    }
-    if constexpr (!TileQuantizer<Q>) out.set_row_codes(r, codes);
-  }
-  if constexpr (TileQuantizer<Q>) detail::quantize_tiles<Q>(row_major, of_groups, out);
+  detail::NearestRows<Q> nearest(row_major, search, importance, hessian, out);
+  if (auto bad = nearest.fit_tensor()) return std::move(*bad);
+  constexpr std::size_t band = 16;
+  std::vector<std::optional<Error>> errors(ceil_div(rows, band));
+  tasks.run(errors.size(), [&](std::size_t i) { errors[i] = nearest.round(i * band, std::min(rows, (i + 1) * band)); });
+  for (std::optional<Error>& bad : errors)
+    if (bad) return std::move(*bad);
+  if constexpr (TileQuantizer<Q>)
+    tasks.run(out.view().bands(), [&](std::size_t b) { nearest.round_tiles(b); });
   return out;
 }
 
