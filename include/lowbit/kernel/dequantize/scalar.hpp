@@ -61,8 +61,10 @@ isa::scalar dequantize(isa::scalar, const PackedView<Q>& w, RowRange rows, std::
   for (std::size_t r = rows.begin; r < rows.end; ++r)
     for (std::size_t begin = 0; begin < w.cols; begin += tile_columns<Q>) {
       const std::size_t count = std::min(tile_columns<Q>, w.cols - begin);
-      dequantize_tile(w, r, begin, count, tile);
-      at = std::copy(tile, tile + count, at);
+      const bool whole_codes = count % Q::format_type::dim == 0;
+      dequantize_tile(w, r, begin, count, whole_codes ? at : tile);
+      if (!whole_codes) std::copy(tile, tile + count, at);
+      at += count;
     }
   return {};
 }
