@@ -10,4 +10,13 @@ struct Machine {
 };
 const Machine& machine();
 
+/// The same now, in 10^9 per second of wall time over all threads: shared machines change from one second to the next, so
+/// rows that are quoted as shares measure their yardstick before and after themselves. Median of three.
+double read_rate(unsigned threads = 1);
+/// Byte products into 32-bit sums, 2 operations each: vpdpbusd, or vpmaddubsw, vpmaddwd and vpaddd. 0 without AVX2.
+double int8_rate(unsigned threads = 1);
+/// vdpbf16ps, 2 operations a product. 0 without AVX512_BF16.
+double bf16_rate(unsigned threads = 1);
+double fma_rate(unsigned threads = 1);
+
 }  // namespace lowbit::bench

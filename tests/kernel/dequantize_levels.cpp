@@ -18,19 +18,6 @@ namespace lowbit::test::dequantize_levels_tests {
 
 namespace {
 
-template <class F>
-using Tabled = Scaled<F, f16, dynamic_group>;
-
-/// Tables of every size, even ones, every kind of Minifloat, and points that groups compute.
-using level_quantizers = std::tuple<  //
-    Tabled<HalfOffset<2>>, Tabled<NormalFloat<3>>, Scaled<NF4, float, 64>, Tabled<E2M1>, Tabled<E1M2>, Tabled<E3M2>, Tabled<E2M3>,
-    Tabled<NormalFloat<5>>, Tabled<E3M4>, Tabled<E4M3FN>, Tabled<E5M2>, Tabled<E4M3FNUZ>, Tabled<E5M2FNUZ>,
-    Tabled<Dynamic8>, Mxfp4, Mxfp6E2M3, Mxfp6E3M2, Mxfp8E4M3, Mxfp8E5M2, Mxint8, Nvfp4, TernaryScaled<>, BinaryScaled<1>,
-    BinaryScaled<2>, BinaryScaled<3>, BinaryScaled<4>, TwinLog<3>, TwinLog<4>, TritPlanesScaled<>, DIntScaled<4>,
-    DIntScaled<3, f16, dynamic_group>, PowerScaled<4>, PowerScaled<3, f16, dynamic_group>, GgufQ4_0, GgufQ4_1, GgufQ5_0, GgufQ5_1,
-    GgufQ8_0, GgufQ2K, GgufQ3K, GgufQ4K, GgufQ5K, GgufQ6K, GgufIq4Nl, GgufIq4Xs, GgufTq1_0, GgufTq2_0, GgufMxfp4, GgufNvfp4,
-    GgufQ1_0, GgufQ2_0>;
-
 /// How many floats differ in a bit.
 std::size_t differing(std::span<const float> a, std::span<const float> b) {
   std::size_t count = 0;
@@ -65,7 +52,7 @@ void agrees_with_the_definition() {
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("dequantize: tables, Minifloats and computed points give the bits of the definition",
-                        "[kernel][dequantize]", level_quantizers) {
+                        "[kernel][dequantize]", test::level_quantizers) {
 #if LOWBIT_HAS_AVX2
   agrees_with_the_definition<isa::avx2, TestType>();
 #endif
@@ -78,7 +65,7 @@ TEMPLATE_LIST_TEST_CASE("dequantize: tables, Minifloats and computed points give
 #if LOWBIT_HAS_AVX2
 TEST_CASE("dequantize: subnormal points survive a caller that flushes subnormal floats", "[kernel][dequantize]") {
   constexpr unsigned flush_and_zero = 0x8040;
-  const auto layer = test::random_bits<Tabled<E5M2>>(5, 257);
+  const auto layer = test::random_bits<test::Tabled<E5M2>>(5, 257);
   std::vector<float> want(5 * 257), got(want.size());
   dequantize<isa::scalar>(layer.view(), 0, 5, want);
   const unsigned before = _mm_getcsr();

@@ -69,6 +69,19 @@ using gguf_quantizers =
 /// What the laws of quantizers and the kernels are checked for.
 using quantizers = decltype(std::tuple_cat(uniform_quantizers{}, gguf_quantizers{}));
 
+template <class F>
+using Tabled = Scaled<F, f16, dynamic_group>;
+
+/// Tables of every size, even ones, every kind of Minifloat, and points that groups compute.
+using level_quantizers = std::tuple<  //
+    Tabled<HalfOffset<2>>, Tabled<NormalFloat<3>>, Scaled<NF4, float, 64>, Tabled<E2M1>, Tabled<E1M2>, Tabled<E3M2>, Tabled<E2M3>,
+    Tabled<NormalFloat<5>>, Tabled<E3M4>, Tabled<E4M3FN>, Tabled<E5M2>, Tabled<E4M3FNUZ>, Tabled<E5M2FNUZ>,
+    Tabled<Dynamic8>, Mxfp4, Mxfp6E2M3, Mxfp6E3M2, Mxfp8E4M3, Mxfp8E5M2, Mxint8, Nvfp4, TernaryScaled<>, BinaryScaled<1>,
+    BinaryScaled<2>, BinaryScaled<3>, BinaryScaled<4>, TwinLog<3>, TwinLog<4>, TritPlanesScaled<>, DIntScaled<4>,
+    DIntScaled<3, f16, dynamic_group>, PowerScaled<4>, PowerScaled<3, f16, dynamic_group>, GgufQ4_0, GgufQ4_1, GgufQ5_0, GgufQ5_1,
+    GgufQ8_0, GgufQ2K, GgufQ3K, GgufQ4K, GgufQ5K, GgufQ6K, GgufIq4Nl, GgufIq4Xs, GgufTq1_0, GgufTq2_0, GgufMxfp4, GgufNvfp4,
+    GgufQ1_0, GgufQ2_0>;
+
 /// A quantizer of the list, ready for use: 24 columns to a group where the size is set at run time.
 template <class Q>
 Q make_quantizer() {

@@ -23,6 +23,39 @@
 #endif
 #endif
 
+/// The 256-bit forms of the byte products vpdpbusd, with either encoding.
+#ifndef LOWBIT_HAS_AVX2_VNNI
+#if LOWBIT_HAS_AVX2 && (defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__)))
+#define LOWBIT_HAS_AVX2_VNNI 1
+#else
+#define LOWBIT_HAS_AVX2_VNNI 0
+#endif
+#endif
+
+#ifndef LOWBIT_HAS_AVX512_VNNI
+#if LOWBIT_HAS_AVX512 && defined(__AVX512VNNI__)
+#define LOWBIT_HAS_AVX512_VNNI 1
+#else
+#define LOWBIT_HAS_AVX512_VNNI 0
+#endif
+#endif
+
+#ifndef LOWBIT_HAS_AVX512_VBMI
+#if LOWBIT_HAS_AVX512_VNNI && defined(__AVX512VBMI__)
+#define LOWBIT_HAS_AVX512_VBMI 1
+#else
+#define LOWBIT_HAS_AVX512_VBMI 0
+#endif
+#endif
+
+#ifndef LOWBIT_HAS_AVX512_BF16
+#if LOWBIT_HAS_AVX512_VBMI && defined(__AVX512BF16__)
+#define LOWBIT_HAS_AVX512_BF16 1
+#else
+#define LOWBIT_HAS_AVX512_BF16 0
+#endif
+#endif
+
 #ifndef LOWBIT_HAS_NEON
 #if defined(__ARM_NEON)
 #define LOWBIT_HAS_NEON 1
@@ -34,11 +67,23 @@
 #if LOWBIT_HAS_AVX512 && !LOWBIT_HAS_AVX2
 #error "LOWBIT_HAS_AVX512 is 1 but LOWBIT_HAS_AVX2 is 0: the wider set builds on the narrower one."
 #endif
+#if (LOWBIT_HAS_AVX2_VNNI && !LOWBIT_HAS_AVX2) || (LOWBIT_HAS_AVX512_VNNI && !LOWBIT_HAS_AVX512) || \
+    (LOWBIT_HAS_AVX512_VBMI && !LOWBIT_HAS_AVX512_VNNI) || (LOWBIT_HAS_AVX512_BF16 && !LOWBIT_HAS_AVX512_VBMI)
+#error "A LOWBIT_HAS_* of a wider set is 1 where that of the set it builds on is 0: see the order of the tags."
+#endif
 
 /// The inline namespace that holds every body of `pack/` and `kernel/`, so that objects built with different flags
 /// cannot swap code at link time.
-#if LOWBIT_HAS_AVX512
+#if LOWBIT_HAS_AVX512_BF16
+#define LOWBIT_ISA_NAMESPACE build_avx512_bf16
+#elif LOWBIT_HAS_AVX512_VBMI
+#define LOWBIT_ISA_NAMESPACE build_avx512_vbmi
+#elif LOWBIT_HAS_AVX512_VNNI
+#define LOWBIT_ISA_NAMESPACE build_avx512_vnni
+#elif LOWBIT_HAS_AVX512
 #define LOWBIT_ISA_NAMESPACE build_avx512
+#elif LOWBIT_HAS_AVX2_VNNI
+#define LOWBIT_ISA_NAMESPACE build_avx2_vnni
 #elif LOWBIT_HAS_AVX2
 #define LOWBIT_ISA_NAMESPACE build_avx2
 #elif LOWBIT_HAS_NEON
@@ -62,16 +107,39 @@ struct scalar {
 struct avx2 : scalar {
   static constexpr const char* name = "avx2";
 };
-struct avx512 : avx2 {
+struct avx2_vnni : avx2 {
+  static constexpr const char* name = "avx2_vnni";
+};
+/// F, BW, VL and DQ.
+struct avx512 : avx2_vnni {
   static constexpr const char* name = "avx512";
+};
+struct avx512_vnni : avx512 {
+  static constexpr const char* name = "avx512_vnni";
+};
+/// VNNI and VBMI.
+struct avx512_vbmi : avx512_vnni {
+  static constexpr const char* name = "avx512_vbmi";
+};
+/// VNNI, VBMI and BF16.
+struct avx512_bf16 : avx512_vbmi {
+  static constexpr const char* name = "avx512_bf16";
 };
 struct neon : scalar {
   static constexpr const char* name = "neon";
 };
 
 /// The widest instruction set of this build.
-#if LOWBIT_HAS_AVX512
+#if LOWBIT_HAS_AVX512_BF16
+using native = avx512_bf16;
+#elif LOWBIT_HAS_AVX512_VBMI
+using native = avx512_vbmi;
+#elif LOWBIT_HAS_AVX512_VNNI
+using native = avx512_vnni;
+#elif LOWBIT_HAS_AVX512
 using native = avx512;
+#elif LOWBIT_HAS_AVX2_VNNI
+using native = avx2_vnni;
 #elif LOWBIT_HAS_AVX2
 using native = avx2;
 #elif LOWBIT_HAS_NEON

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "lowbit/core/isa.hpp"
+
+#if LOWBIT_HAS_AVX512
+#include "lowbit/kernel/gemm_int8/panels.hpp"
+#include "lowbit/kernel/simd/bytes_avx512.hpp"
+
+namespace lowbit::kernel {
+inline namespace LOWBIT_ISA_NAMESPACE {
+
+template <PanelQuantizer Q>
+isa::avx512 gemm(isa::avx512, const PanelView<Q, compute::int8>& w, RowRange rows, const Int8View& x,
+                 std::span<float> y) noexcept {
+  gemm_by_panels<BytesAvx512>(w, rows, x, y);
+  return {};
+}
+
+#if LOWBIT_HAS_AVX512_VNNI
+template <PanelQuantizer Q>
+isa::avx512_vnni gemm(isa::avx512_vnni, const PanelView<Q, compute::int8>& w, RowRange rows, const Int8View& x,
+                      std::span<float> y) noexcept {
+  gemm_by_panels<BytesAvx512Vnni>(w, rows, x, y);
+  return {};
+}
+#endif
+
+#if LOWBIT_HAS_AVX512_VBMI
+/// Only tables of 64 bytes are better here.
+template <PanelQuantizer Q>
+  requires(PanelStorage<Q>::table == 64)
+isa::avx512_vbmi gemm(isa::avx512_vbmi, const PanelView<Q, compute::int8>& w, RowRange rows, const Int8View& x,
+                      std::span<float> y) noexcept {
+  gemm_by_panels<BytesAvx512Vbmi>(w, rows, x, y);
+  return {};
+}
+#endif
+
+}  // namespace LOWBIT_ISA_NAMESPACE
+}  // namespace lowbit::kernel
+#endif

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "lowbit/kernel/panel/levels.hpp"
+#include "lowbit/kernel/panel/shape.hpp"
+
+/// The inner product of compute::int8: M tokens times R registers of rows, over the runs of a chunk. V is a set of byte
+/// lanes (BytesAvx2, …). Activations are broadcast from memory, four columns at a time; bytes of weights are made in
+/// registers and used for all M tokens; sums stay in registers for a run, floats for the chunk.
+
+#if defined(__GNUC__)
+#define LOWBIT_INLINE_LAMBDA __attribute__((always_inline))
+#else
+#define LOWBIT_INLINE_LAMBDA
+#endif
+
+namespace lowbit::kernel {
+inline namespace LOWBIT_ISA_NAMESPACE {
+
+/// What a tile needs to know of a quantizer.
+template <int Bits, std::size_t Table, int Most, PanelOffset Kind>
+struct TileFormat {
+  using Codes = PanelCodes<Bits>;
+  static constexpr std::size_t table = Table;
+  static constexpr int most = Most;  ///< 127 or 255: the largest byte
+  static constexpr PanelOffset kind = Kind;
+};
+
+struct TileArguments {
+  static constexpr std::size_t most_registers = 4;
+  const std::uint8_t* codes[most_registers];   ///< first block of the first run, per register of rows
+  const float* scales[most_registers];         ///< panel_rows floats from run to run
+  const std::int32_t* integers[most_registers];
+  const float* reals[most_registers];
+  const std::int8_t* x;
+  std::size_t x_pitch;
+  std::size_t run_stride;
+  const std::int32_t* sums;
+  std::size_t sums_pitch;
+  std::size_t runs;
+  std::size_t blocks, last_blocks;             ///< of a run, and of the last one
+  float* f;                                    ///< tokens × registers · lanes
+  std::size_t f_pitch;
+  std::int32_t offset;
+  const std::uint8_t* table;                   ///< 64 bytes
+  std::size_t ahead;                           ///< bytes from a block to what is fetched while it is multiplied
+};
+
+template <class V, std::size_t Table>
+struct TileTable {
+  LOWBIT_ALWAYS_INLINE explicit TileTable(const std::uint8_t*) noexcept {}
+  LOWBIT_ALWAYS_INLINE typename V::Bytes operator()(typename V::Bytes codes) const noexcept { return codes; }
+};
+template <class V>
+struct TileTable<V, 16> : V::Table16 {
+  using V::Table16::Table16;
+};
+template <class V>
+struct TileTable<V, 64> : V::Table64 {
+  using V::Table64::Table64;
+};
+
+/// f(0), f(1), … f(N − 1), each with its index as a constant: what is indexed by it can live in registers.
+template <std::size_t N, class F>
+LOWBIT_ALWAYS_INLINE void for_each_index(const F& f) noexcept {
+  [&]<std::size_t... I>(std::index_sequence<I...>) LOWBIT_INLINE_LAMBDA {
+    (f(std::integral_constant<std::size_t, I>{}), ...);
+  }(std::make_index_sequence<N>{});
+}
+
+/// Sums of one run. U sets of them are added at the end of it: a token alone would wait for each product otherwise.
+template <class V, class F, std::size_t M, std::size_t R, std::size_t U>
+struct TileSums {
+  using Table = TileTable<V, F::table>;
+  typename V::Ints sum[U * M * R];
+
+  static constexpr std::size_t at(std::size_t u, std::size_t m, std::size_t i) noexcept { return (u * M + m) * R + i; }
+
+  /// Operands From, From + 1, … of a block; x at the column of operand From.
+  template <std::size_t From, std::size_t Count>
+  LOWBIT_ALWAYS_INLINE void operands(const Table& table, const std::uint8_t* const* block, const std::int8_t* x,
+                                     std::size_t pitch) noexcept {
+    for_each_index<Count>([&](auto k) LOWBIT_INLINE_LAMBDA {
+      constexpr std::size_t j = From + k, u = j % U;
+      typename V::Bytes w[R];
+      for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
+        w[i] = table(F::Codes::template operand<V, j>(block[i]));
+      });
+      for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA {
+        const typename V::Bytes a = V::broadcast4(x + m * pitch + 4 * k);
+        for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
+          sum[at(u, m, i)] = V::template dot<F::most>(sum[at(u, m, i)], w[i], a);
+        });
+      });
+    });
+  }
+  LOWBIT_ALWAYS_INLINE void begin(const TileArguments& t, std::size_t run) noexcept {
+    for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA {
+      const std::int32_t s = t.sums[m * t.sums_pitch + run];
+      const typename V::Ints all = V::set(F::kind == PanelOffset::integer ? -s : -t.offset * s);
+      for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
+        if constexpr (F::kind == PanelOffset::integer)
+          sum[at(0, m, i)] = V::multiply(V::load_ints(t.integers[i] + run * panel_rows), all);
+        else
+          sum[at(0, m, i)] = all;
+        for_each_index<U - 1>([&](auto u) LOWBIT_INLINE_LAMBDA { sum[at(u + 1, m, i)] = V::set(0); });
+      });
+    });
+  }
+  LOWBIT_ALWAYS_INLINE void end(const TileArguments& t, std::size_t run, typename V::Floats* f) noexcept {
+    for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
+      const typename V::Floats scale = V::load_floats(t.scales[i] + run * panel_rows);
+      for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA {
+        for_each_index<U - 1>([&](auto u) LOWBIT_INLINE_LAMBDA {
+          sum[at(0, m, i)] = V::add(sum[at(0, m, i)], sum[at(u + 1, m, i)]);
+        });
+        f[m * R + i] = V::fma(scale, V::to_float(sum[at(0, m, i)]), f[m * R + i]);
+      });
+      if constexpr (F::kind == PanelOffset::real) {
+        const typename V::Floats real = V::load_floats(t.reals[i] + run * panel_rows);
+        for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA {
+          f[m * R + i] = V::fma(real, V::set_float(static_cast<float>(-t.sums[m * t.sums_pitch + run])), f[m * R + i]);
+        });
+      }
+    });
+  }
+};
+
+/// Split: blocks hold two runs.
+template <class V, class F, bool Split, std::size_t M, std::size_t R, std::size_t U>
+void multiply_tile(const TileArguments& t) noexcept {
+  constexpr std::size_t operands = F::Codes::operands, block_bytes = F::Codes::words * word_bytes;
+  const TileTable<V, F::table> table(t.table);
+  typename V::Floats f[M * R];
+  const std::uint8_t* block[R];
+  for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
+    block[i] = t.codes[i];
+    for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA { f[m * R + i] = V::load_floats(t.f + m * t.f_pitch + i * V::rows); });
+  });
+  const auto ahead = [&]() LOWBIT_INLINE_LAMBDA {
+    for (std::size_t i = 0; i < R; i += panel_rows / V::rows)
+      for (std::size_t k = 0; k < F::Codes::words; ++k) V::prefetch(block[i] + t.ahead + k * word_bytes);
+  };
+  const auto next = [&]() LOWBIT_INLINE_LAMBDA {
+    for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA { block[i] += block_bytes; });
+  };
+  TileSums<V, F, M, R, U> sums;
+  if constexpr (Split) {
+    constexpr std::size_t half = operands / 2;
+    for (std::size_t run = 0; run < t.runs; run += 2) {
+      const std::int8_t* x = t.x + run * t.run_stride;
+      ahead();
+      sums.begin(t, run);
+      sums.template operands<0, half>(table, block, x, t.x_pitch);
+      sums.end(t, run, f);
+      if (run + 1 < t.runs) {
+        sums.begin(t, run + 1);
+        sums.template operands<half, half>(table, block, x + t.run_stride, t.x_pitch);
+        sums.end(t, run + 1, f);
+      }
+      next();
+    }
+  } else {
+    for (std::size_t run = 0; run < t.runs; ++run) {
+      const std::int8_t* x = t.x + run * t.run_stride;
+      sums.begin(t, run);
+      for (std::size_t b = run + 1 == t.runs ? t.last_blocks : t.blocks; b != 0; --b) {
+        ahead();
+        sums.template operands<0, operands>(table, block, x, t.x_pitch);
+        next();
+        x += F::Codes::columns;
+      }
+      sums.end(t, run, f);
+    }
+  }
+  for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
+    for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA { V::store_floats(t.f + m * t.f_pitch + i * V::rows, f[m * R + i]); });
+  });
+}
+
+}  // namespace LOWBIT_ISA_NAMESPACE
+}  // namespace lowbit::kernel

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "lowbit/kernel/panel/levels.hpp"
+#include "lowbit/kernel/panel/shape.hpp"
+#include "lowbit/quantizer/group_size.hpp"
+#include "lowbit/quantizer/groups.hpp"
+
+namespace lowbit {
+
+/// Quantizers whose weights become bytes: what compute::int8 multiplies.
+template <class Q>
+concept PanelQuantizer = Quantizer<Q> && Q::format_type::dim == 1 && requires { kernel::PanelLevels<Q>::step; };
+
+namespace kernel {
+inline namespace LOWBIT_ISA_NAMESPACE {
+
+/// What the bytes of a panel are for Q: codes of `bits` bits, turned into levels by nothing (table 0) or by a table of 16
+/// or 64 bytes. Larger tables are applied when a panel is made: it then stores levels.
+template <PanelQuantizer Q>
+struct PanelStorage {
+  static constexpr std::size_t count = PanelLevels<Q>::count;
+  static constexpr int code_bits = std::bit_width(count - 1) == 0 ? 1 : std::bit_width(count - 1);
+  static constexpr bool stores_levels = !codes_are_levels<Q> && count > 64;
+  static constexpr int bits = stores_levels ? 8 : code_bits;
+  static constexpr std::size_t table = codes_are_levels<Q> || stores_levels ? 0 : count <= 16 ? 16 : 64;
+  using Codes = PanelCodes<bits>;
+
+  /// The table, for tables of 16 or 64.
+  static constexpr auto entries = [] {
+    std::array<std::uint8_t, 64> out{};
+    for (std::size_t c = 0; c < count && c < 64; ++c) out[c] = PanelLevels<Q>::bytes[c];
+    return out;
+  }();
+};
+
+/// Runs of Q are half a block.
+template <PanelQuantizer Q>
+inline constexpr bool half_block_runs = [] {
+  std::size_t run = point_columns<Q>;
+  if constexpr (!std::is_base_of_v<detail::GroupSize<dynamic_group>, Q>) run = std::min(run, Q::group_size);
+  return 2 * run == PanelStorage<Q>::Codes::columns;
+}();
+
+template <PanelQuantizer Q>
+constexpr PanelShape panel_shape(std::size_t rows, std::size_t cols, std::size_t group_size) noexcept {
+  using Storage = PanelStorage<Q>;
+  const std::size_t group = std::min(Groups(rows, cols, group_size).size(), std::max<std::size_t>(cols, 1));
+  std::size_t run = std::min(point_columns<Q>, std::min(group, PanelShape::longest_run));
+  if (point_columns<Q> > group && cols > group)
+    while (group % run != 0) --run;  // several runs of one long group are equal
+  return {.cols = cols,
+          .group = std::max(group, run),
+          .run = run,
+          .block_columns = Storage::Codes::columns,
+          .block_bytes = Storage::Codes::words * word_bytes,
+          .group_bytes = panel_rows * (sizeof(typename Q::stored_type) + (Q::zero_bits != 0 ? 1 : 0)),
+          .split = half_block_runs<Q> && 2 * run == Storage::Codes::columns};
+}
+
+}  // namespace LOWBIT_ISA_NAMESPACE
+}  // namespace kernel
+}  // namespace lowbit

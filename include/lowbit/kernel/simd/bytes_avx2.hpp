@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "lowbit/core/isa.hpp"
+
+#if LOWBIT_HAS_AVX2
+#include <immintrin.h>
+
+/// Eight rows of a panel to a register: 32-bit lane r holds four consecutive columns of row r, as bytes without sign.
+///
+/// Lives on vpmaddubsw (bytes to 16-bit pairs) and vpmaddwd (pairs to 32 bits). The pairs are exact for bytes up to 127:
+/// 2·127·127 < 2^15. Wider bytes are multiplied in two parts, the low seven bits and the top one.
+
+namespace lowbit::kernel {
+inline namespace LOWBIT_ISA_NAMESPACE {
+
+struct BytesAvx2 {
+  using isa_tag = isa::avx2;
+  static constexpr std::size_t rows = 8;
+  using Bytes = __m256i;
+  using Ints = __m256i;
+  using Floats = __m256;
+
+  LOWBIT_ALWAYS_INLINE static Bytes load(const std::uint8_t* p) noexcept {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  LOWBIT_ALWAYS_INLINE static void store(std::uint8_t* p, Bytes v) noexcept {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+  }
+  LOWBIT_ALWAYS_INLINE static Bytes splat(int byte) noexcept { return _mm256_set1_epi8(static_cast<char>(byte)); }
+  LOWBIT_ALWAYS_INLINE static Bytes both(Bytes a, Bytes b) noexcept { return _mm256_and_si256(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes either(Bytes a, Bytes b) noexcept { return _mm256_or_si256(a, b); }
+  /// Bits move N places up (N < 0: down); what crosses from one byte to the next is for the caller to mask.
+  template <int N>
+  LOWBIT_ALWAYS_INLINE static Bytes shift(Bytes a) noexcept {
+    if constexpr (N > 0)
+      return _mm256_slli_epi16(a, N);
+    else if constexpr (N < 0)
+      return _mm256_srli_epi16(a, -N);
+    else
+      return a;
+  }
+  /// Byte i takes table[index[i]]: tables of 16 and of 64 bytes.
+  struct Table16 {
+    __m256i entries;
+    LOWBIT_ALWAYS_INLINE explicit Table16(const std::uint8_t* t) noexcept
+        : entries(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(t)))) {}
+    LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept { return _mm256_shuffle_epi8(entries, index); }
+  };
+  struct Table64 {
+    Table16 quarters[4];
+    LOWBIT_ALWAYS_INLINE explicit Table64(const std::uint8_t* t) noexcept
+        : quarters{Table16(t), Table16(t + 16), Table16(t + 32), Table16(t + 48)} {}
+    LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept {
+      const Bytes low = both(index, splat(15)), by4 = shift<3>(index), by5 = shift<2>(index);
+      const Bytes a = _mm256_blendv_epi8(quarters[0](low), quarters[1](low), by4);
+      const Bytes b = _mm256_blendv_epi8(quarters[2](low), quarters[3](low), by4);
+      return _mm256_blendv_epi8(a, b, by5);
+    }
+  };
+
+  LOWBIT_ALWAYS_INLINE static Ints set(std::int32_t v) noexcept { return _mm256_set1_epi32(v); }
+  LOWBIT_ALWAYS_INLINE static Ints load_ints(const std::int32_t* p) noexcept {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  LOWBIT_ALWAYS_INLINE static Ints multiply(Ints a, Ints b) noexcept { return _mm256_mullo_epi32(a, b); }
+  LOWBIT_ALWAYS_INLINE static Ints add(Ints a, Ints b) noexcept { return _mm256_add_epi32(a, b); }
+  /// Four activations for all rows.
+  LOWBIT_ALWAYS_INLINE static Bytes broadcast4(const std::int8_t* x) noexcept {
+    std::int32_t four;
+    std::memcpy(&four, x, 4);
+    return _mm256_set1_epi32(four);
+  }
+  /// sum + w·x over the four columns of each row; w ≤ Most.
+  template <int Most>
+  LOWBIT_ALWAYS_INLINE static Ints dot(Ints sum, Bytes w, Bytes x) noexcept {
+    const __m256i ones = _mm256_set1_epi16(1);
+    if constexpr (Most <= 127) {
+      return add(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), ones));
+    } else {
+      const Ints low = _mm256_madd_epi16(_mm256_maddubs_epi16(both(w, splat(0x7f)), x), ones);
+      const Ints top = _mm256_madd_epi16(_mm256_maddubs_epi16(both(w, splat(0x80)), x), ones);
+      return add(sum, add(low, top));
+    }
+  }
+
+  LOWBIT_ALWAYS_INLINE static Floats zero() noexcept { return _mm256_setzero_ps(); }
+  LOWBIT_ALWAYS_INLINE static Floats set_float(float v) noexcept { return _mm256_set1_ps(v); }
+  LOWBIT_ALWAYS_INLINE static Floats load_floats(const float* p) noexcept { return _mm256_loadu_ps(p); }
+  LOWBIT_ALWAYS_INLINE static void store_floats(float* p, Floats v) noexcept { _mm256_storeu_ps(p, v); }
+  LOWBIT_ALWAYS_INLINE static Floats to_float(Ints v) noexcept { return _mm256_cvtepi32_ps(v); }
+  LOWBIT_ALWAYS_INLINE static Floats fma(Floats a, Floats b, Floats c) noexcept { return _mm256_fmadd_ps(a, b, c); }
+  LOWBIT_ALWAYS_INLINE static void prefetch(const void* p) noexcept {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+  }
+};
+
+#if LOWBIT_HAS_AVX2_VNNI
+/// BytesAvx2 with vpdpbusd: exact for every byte.
+struct BytesAvx2Vnni : BytesAvx2 {
+  using isa_tag = isa::avx2_vnni;
+  template <int Most>
+  LOWBIT_ALWAYS_INLINE static Ints dot(Ints sum, Bytes w, Bytes x) noexcept {
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+    return _mm256_dpbusd_epi32(sum, w, x);
+#else
+    return _mm256_dpbusd_avx_epi32(sum, w, x);
+#endif
+  }
+};
+#endif
+
+}  // namespace LOWBIT_ISA_NAMESPACE
+}  // namespace lowbit::kernel
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "lowbit/kernel/simd/bytes_avx2.hpp"
+
+#if LOWBIT_HAS_AVX512
+
+/// Sixteen rows of a panel to a register: one word of its stream. Without VNNI as BytesAvx2; with it vpdpbusd sums four
+/// products at once, exact for every byte.
+
+namespace lowbit::kernel {
+inline namespace LOWBIT_ISA_NAMESPACE {
+
+struct BytesAvx512 {
+  using isa_tag = isa::avx512;
+  static constexpr std::size_t rows = 16;
+  using Bytes = __m512i;
+  using Ints = __m512i;
+  using Floats = __m512;
+
+  LOWBIT_ALWAYS_INLINE static Bytes load(const std::uint8_t* p) noexcept { return _mm512_loadu_si512(p); }
+  LOWBIT_ALWAYS_INLINE static void store(std::uint8_t* p, Bytes v) noexcept { _mm512_storeu_si512(p, v); }
+  LOWBIT_ALWAYS_INLINE static Bytes splat(int byte) noexcept { return _mm512_set1_epi8(static_cast<char>(byte)); }
+  LOWBIT_ALWAYS_INLINE static Bytes both(Bytes a, Bytes b) noexcept { return _mm512_and_si512(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes either(Bytes a, Bytes b) noexcept { return _mm512_or_si512(a, b); }
+  template <int N>
+  LOWBIT_ALWAYS_INLINE static Bytes shift(Bytes a) noexcept {
+    if constexpr (N > 0)
+      return _mm512_slli_epi16(a, N);
+    else if constexpr (N < 0)
+      return _mm512_srli_epi16(a, -N);
+    else
+      return a;
+  }
+  struct Table16 {
+    __m512i entries;
+    LOWBIT_ALWAYS_INLINE explicit Table16(const std::uint8_t* t) noexcept
+        : entries(_mm512_maskz_broadcast_i32x4(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(t)))) {}
+    LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept { return _mm512_shuffle_epi8(entries, index); }
+  };
+  struct Table64 {
+    Table16 quarters[4];
+    LOWBIT_ALWAYS_INLINE explicit Table64(const std::uint8_t* t) noexcept
+        : quarters{Table16(t), Table16(t + 16), Table16(t + 32), Table16(t + 48)} {}
+    LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept {
+      const Bytes low = both(index, splat(15));
+      const __mmask64 odd = _mm512_test_epi8_mask(index, splat(16)), high = _mm512_test_epi8_mask(index, splat(32));
+      const Bytes a = _mm512_mask_shuffle_epi8(quarters[0](low), odd, quarters[1].entries, low);
+      const Bytes b = _mm512_mask_shuffle_epi8(quarters[2](low), odd, quarters[3].entries, low);
+      return _mm512_mask_blend_epi8(high, a, b);
+    }
+  };
+
+  LOWBIT_ALWAYS_INLINE static Ints set(std::int32_t v) noexcept { return _mm512_set1_epi32(v); }
+  LOWBIT_ALWAYS_INLINE static Ints load_ints(const std::int32_t* p) noexcept { return _mm512_loadu_si512(p); }
+  LOWBIT_ALWAYS_INLINE static Ints multiply(Ints a, Ints b) noexcept { return _mm512_mullo_epi32(a, b); }
+  LOWBIT_ALWAYS_INLINE static Ints add(Ints a, Ints b) noexcept { return _mm512_add_epi32(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes broadcast4(const std::int8_t* x) noexcept {
+    std::int32_t four;
+    std::memcpy(&four, x, 4);
+    return _mm512_set1_epi32(four);
+  }
+  template <int Most>
+  LOWBIT_ALWAYS_INLINE static Ints dot(Ints sum, Bytes w, Bytes x) noexcept {
+    const __m512i ones = _mm512_set1_epi16(1);
+    if constexpr (Most <= 127) {
+      return add(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(w, x), ones));
+    } else {
+      const Ints low = _mm512_madd_epi16(_mm512_maddubs_epi16(both(w, splat(0x7f)), x), ones);
+      const Ints top = _mm512_madd_epi16(_mm512_maddubs_epi16(both(w, splat(0x80)), x), ones);
+      return add(sum, add(low, top));
+    }
+  }
+
+  LOWBIT_ALWAYS_INLINE static Floats zero() noexcept { return _mm512_setzero_ps(); }
+  LOWBIT_ALWAYS_INLINE static Floats set_float(float v) noexcept { return _mm512_set1_ps(v); }
+  LOWBIT_ALWAYS_INLINE static Floats load_floats(const float* p) noexcept { return _mm512_loadu_ps(p); }
+  LOWBIT_ALWAYS_INLINE static void store_floats(float* p, Floats v) noexcept { _mm512_storeu_ps(p, v); }
+  LOWBIT_ALWAYS_INLINE static Floats to_float(Ints v) noexcept { return _mm512_maskz_cvtepi32_ps(0xffff, v); }
+  LOWBIT_ALWAYS_INLINE static Floats fma(Floats a, Floats b, Floats c) noexcept { return _mm512_fmadd_ps(a, b, c); }
+  LOWBIT_ALWAYS_INLINE static void prefetch(const void* p) noexcept { BytesAvx2::prefetch(p); }
+};
+
+#if LOWBIT_HAS_AVX512_VNNI
+struct BytesAvx512Vnni : BytesAvx512 {
+  using isa_tag = isa::avx512_vnni;
+  template <int Most>
+  LOWBIT_ALWAYS_INLINE static Ints dot(Ints sum, Bytes w, Bytes x) noexcept {
+    return _mm512_dpbusd_epi32(sum, w, x);
+  }
+};
+#endif
+
+#if LOWBIT_HAS_AVX512_VBMI
+/// With vpermb, a table of 64 bytes costs what one of 16 does.
+struct BytesAvx512Vbmi : BytesAvx512Vnni {
+  using isa_tag = isa::avx512_vbmi;
+  struct Table64 {
+    __m512i entries;
+    LOWBIT_ALWAYS_INLINE explicit Table64(const std::uint8_t* t) noexcept : entries(_mm512_loadu_si512(t)) {}
+    LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept {
+      return _mm512_maskz_permutexvar_epi8(~__mmask64{0}, index, entries);
+    }
+  };
+};
+#endif
+
+}  // namespace LOWBIT_ISA_NAMESPACE
+}  // namespace lowbit::kernel
+#endif

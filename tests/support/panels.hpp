@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "lowbit/kernel/gemm_int8.hpp"
+#include "support/layers.hpp"
+
+/// What the weights of panels are, in double, from the packed matrix and without the kernels.
+
+namespace lowbit::test {
+
+struct PanelWeight {
+  double value;      ///< scale·step·(byte − offset) − m
+  double magnitude;  ///< the sum of what is added with a sign in a float product
+  double half_step;  ///< how far the value may lie from ŵ
+  double point;      ///< ŵ, as dequantize gives it
+};
+
+template <PanelQuantizer Q>
+PanelWeight panel_weight(const PackedView<Q>& w, std::size_t r, std::size_t c) {
+  using Levels = kernel::PanelLevels<Q>;
+  const Groups groups = w.groups();
+  const std::size_t g = groups.of_column(c);
+  const Q q = w.group_quantizer(r, g);
+  const auto point = point_params(q, w.group_params(r, g), c - groups.begin(g));
+  std::vector<typename Q::format_type::code_type> code(1);
+  w.unpack(r, c, code);
+  float dequantized;
+  q.dequantize(code[0], point, std::span<float, 1>(&dequantized, 1));
+  if constexpr (LevelQuantizer<Q>) {
+    const double scale = static_cast<double>(point.scale) * static_cast<double>(Levels::step);
+    const double product = scale * (static_cast<double>(Levels::bytes[code[0]]) - Levels::offset);
+    double m = 0.0;
+    if constexpr (has_offset<Q>) m = static_cast<double>(point.offset);
+    return {product - m, std::fabs(product) + std::fabs(m), Levels::exact ? 0.0 : 0.5 * (1.0 + 0x1p-15) * std::fabs(scale),
+            static_cast<double>(dequantized)};
+  } else {
+    const double scale = static_cast<double>(point.scale), zero = static_cast<double>(point.zero_point);
+    const double product = scale * (static_cast<double>(code[0]) - zero);
+    return {product, Levels::kind == kernel::PanelOffset::real ? std::fabs(scale) * (code[0] + zero) : std::fabs(product),
+            0.0, static_cast<double>(dequantized)};
+  }
+}
+
+namespace detail {
+
+template <class Q>
+using if_panels = std::conditional_t<PanelQuantizer<Q>, std::tuple<Q>, std::tuple<>>;
+template <class List>
+struct panels_of;
+template <class... Qs>
+struct panels_of<std::tuple<Qs...>> {
+  using type = decltype(std::tuple_cat(if_panels<Qs>{}...));
+};
+
+}  // namespace detail
+
+/// All of the lists that become panels.
+using panel_quantizers =
+    detail::panels_of<decltype(std::tuple_cat(uniform_quantizers{}, level_quantizers{},
+                                              std::tuple<DoubleQuantized<NF4>, Grid<Int3, 16, ZeroPoint::none, ScaleStorage::f16>,
+                                                         Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>>{}))>::type;
+
+}  // namespace lowbit::test
