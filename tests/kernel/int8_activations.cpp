@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "lowbit/kernel/int8_activations.hpp"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -30,8 +31,8 @@ Tokens quantized(std::span<const float> x, std::size_t tokens, Int8Shape shape) 
   return out;
 }
 
-constexpr Int8Shape shapes[] = {{1, 1, 16},      {7, 5, 16},     {16, 16, 16},   {33, 16, 16},     {130, 128, 128},
-                                {300, 100, 112}, {509, 32, 32}, {1024, 1024, 1024}, {2051, 2051, 2064}, {0, 1, 16}};
+constexpr Int8Shape shapes[] = {{1, 1, 16},      {7, 5, 16, 127},     {16, 16, 16},   {33, 16, 16},     {130, 128, 128},
+                                {300, 100, 112, 8}, {509, 32, 32, 1, true}, {1024, 1024, 1024}, {2051, 2051, 2064}, {0, 1, 16}};
 
 }  // namespace
 
@@ -72,8 +73,15 @@ TEST_CASE("int8 activations: within half a step, sums are of the codes, padding 
     INFO(shape.cols << " columns in runs of " << shape.run);
     CHECK(worst <= 0.5 * (1.0 + 0x1p-15) * static_cast<double>(t.scales[0]));
     CHECK(dirty == 0);
+    for (std::int32_t& sum : sums) sum = shape.kept(sum);
     CHECK(sums == t.sums);
   }
+}
+
+TEST_CASE("int8 activations: what is kept of a sum", "[kernel][int8]") {
+  CHECK(Int8Shape{.cols = 1}.kept(5) == -5);
+  CHECK(Int8Shape{.cols = 1, .offset = 8}.kept(-3) == 24);
+  CHECK(std::bit_cast<float>(Int8Shape{.cols = 1, .real = true}.kept(7)) == -7.0f);
 }
 
 TEMPLATE_TEST_CASE("int8 activations: zeros, tiny and huge tokens, NaN and infinity", "[kernel][int8]", isa::scalar,

@@ -22,7 +22,12 @@ using gemm_int8_isa = decltype(kernel::gemm(Isa{}, std::declval<const PanelView<
 template <PanelQuantizer Q>
 constexpr Int8Shape int8_shape(const PanelView<Q, compute::int8>& w) noexcept {
   const kernel::PanelShape shape = w.shape();
-  return {.cols = w.cols, .run = shape.run, .run_stride = shape.run_stride()};
+  using Levels = kernel::PanelLevels<Q>;
+  return {.cols = w.cols,
+          .run = shape.run,
+          .run_stride = shape.run_stride(),
+          .offset = Levels::kind == kernel::PanelOffset::constant ? Levels::offset : 1,
+          .real = Levels::kind == kernel::PanelOffset::real};
 }
 
 /// y[t·w.rows + r] = Σ_c ŵ(r, c)·x̂[t, c] for every token t and the rows of `rows`, x̂ the activations as int8 holds them;

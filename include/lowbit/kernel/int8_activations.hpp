@@ -17,7 +17,7 @@ namespace lowbit {
 ///
 ///   codes   tokens · shape.pitch() bytes
 ///   scales  one float per token
-///   sums    tokens · shape.runs(): the sum of the codes of each run
+///   sums    tokens · shape.runs(): shape.kept() of the sum of the codes of each run
 struct Int8View {
   std::span<std::int8_t> codes{};
   std::span<float> scales{};

@@ -18,51 +18,58 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 
 template <PanelQuantizer Q>
 using tile_format = TileFormat<PanelStorage<Q>::bits, PanelStorage<Q>::table, most_level<Q> <= 127 ? 127 : 255,
-                               PanelLevels<Q>::kind>;
+                               PanelLevels<Q>::kind, (fixed_run<Q> <= 32)>;
 
-/// Shape<V>::wide registers of rows for several tokens, Shape<V>::alone for one; `most` tokens to a tile.
+/// For several tokens: registers of rows, and the most tokens of a tile. The sums must stay in registers.
 template <class V>
 struct TileSizes {
-  static constexpr std::size_t wide = 2;
-  static constexpr std::size_t most = V::rows == 16 ? 6 : 4;
-  static constexpr std::size_t alone = panel_rows / V::rows;  ///< one panel
-  static constexpr std::size_t sums_alone = V::rows == 16 ? 4 : 2;
+  static constexpr std::size_t registers = panel_rows / V::rows;  ///< of a panel
+  static constexpr std::size_t panels = registers == 1 ? 2 : 1;   ///< at a time
+  static constexpr std::size_t most = registers == 1 ? 6 : 4;
+  static constexpr std::size_t few = 2;  ///< up to so many tokens, panels are multiplied one by one: memory is slower
 };
 
-/// Tiles of most, 4, 2 and 1 tokens until all are multiplied.
-template <class V, class F, bool Split, std::size_t R>
+/// Tiles of `most`, 4, 2 and 1 tokens until all are multiplied.
+template <class V, class F, bool Split, bool Wide>
 void multiply_tokens(TileArguments t, std::size_t tokens) noexcept {
-  const auto step = [&](std::size_t m) {
-    t.x += m * t.x_pitch;
-    t.sums += m * t.sums_pitch;
-    t.f += m * t.f_pitch;
-    tokens -= m;
+  constexpr std::size_t registers = TileSizes<V>::registers * (Wide ? TileSizes<V>::panels : 1);
+  const auto tile = [&]<std::size_t M, std::size_t Sums>() {
+    multiply_tile<V, F, Split, Wide, M, registers, Sums>(t);
+    t.x += M * t.x_pitch;
+    t.sums += M * t.sums_pitch;
+    t.f += M * t.f_pitch;
+    tokens -= M;
   };
-  if constexpr (TileSizes<V>::most == 6)
-    while (tokens >= 6) {
-      multiply_tile<V, F, Split, 6, R, 1>(t);
-      step(6);
-    }
-  while (tokens >= 4) {
-    multiply_tile<V, F, Split, 4, R, 1>(t);
-    step(4);
-  }
-  if (tokens >= 2) {
-    multiply_tile<V, F, Split, 2, R, 1>(t);
-    step(2);
-  }
-  if (tokens >= 1) multiply_tile<V, F, Split, 1, R, 2>(t);
+  if constexpr (Wide && TileSizes<V>::most == 6)
+    while (tokens >= 6) tile.template operator()<6, 1>();
+  if constexpr (Wide)
+    while (tokens >= 4) tile.template operator()<4, 1>();
+  if (tokens >= 2) tile.template operator()<2, registers == 1 ? 2 : 1>();
+  if (tokens >= 1) tile.template operator()<1, F::short_runs ? 1 : registers == 1 ? 4 : 2>();
 }
+
+/// What is the same for all chunks but the last, computed once: divisions cost more than a run.
+struct ChunkPlan {
+  std::size_t runs, params_bytes, blocks, last_blocks;
+  ChunkPlan(const PanelShape& shape, std::size_t chunk) noexcept
+      : runs(shape.runs_of_chunk(chunk)),
+        params_bytes(shape.params_bytes(chunk)),
+        blocks(shape.blocks_of_run(shape.first_run(chunk))),
+        last_blocks(shape.blocks_of_run(shape.first_run(chunk) + runs - 1)) {}
+};
 
 template <class V, bool Split, PanelQuantizer Q>
 void multiply_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const Int8View& x, float* y,
                      std::size_t first, std::size_t tokens) noexcept {
   using F = tile_format<Q>;
-  constexpr std::size_t at_once = 96, registers = panel_rows / V::rows;
-  constexpr std::size_t most_panels = std::max<std::size_t>(1, TileSizes<V>::wide / registers);
+  constexpr std::size_t at_once = 96, registers = TileSizes<V>::registers, most_panels = TileSizes<V>::panels;
   const PanelShape shape = w.shape();
   const PackedView<Q> facts{.shared = w.shared, .rows = w.rows, .cols = w.cols, .quantizer = w.quantizer};
-  const std::size_t panels = tokens == 1 ? 1 : most_panels, lanes = panels * panel_rows;
+  const bool few = tokens <= TileSizes<V>::few;
+  const std::size_t panels = few ? 1 : most_panels, lanes = panels * panel_rows;
+  const std::size_t chunks = shape.chunks(), panel_bytes = shape.panel_bytes();
+  const ChunkPlan full(shape, 0), last(shape, chunks - 1);
+  const std::size_t full_bytes = shape.chunk_bytes(0), pitch = x.shape.pitch(), all_runs = x.shape.runs();
   PanelParams params[most_panels];
   alignas(64) float f[at_once * most_panels * panel_rows];
   for (std::size_t row = rows.begin / panel_rows * panel_rows; row < rows.end; row += lanes) {
@@ -70,46 +77,46 @@ void multiply_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const 
     const std::uint8_t* from[most_panels];
     for (std::size_t p = 0; p < panels; ++p) {  // past the last panel, the last one again
       const std::size_t panel = std::min(row / panel_rows + p, w.panels() - 1);
-      from[p] = w.bytes.data() + panel * shape.panel_bytes();
+      from[p] = w.bytes.data() + panel * panel_bytes;
     }
-    for (std::size_t chunk = 0; chunk < shape.chunks(); ++chunk) {
-      const std::size_t runs = shape.runs_of_chunk(chunk);
-      for (std::size_t begin = 0; begin < runs; begin += PanelShape::most_runs) {
-        const std::size_t end = std::min(runs, begin + PanelShape::most_runs);
-        const std::size_t run = shape.first_run(chunk) + begin;
+    for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
+      const ChunkPlan& plan = chunk + 1 == chunks ? last : full;
+      for (std::size_t begin = 0; begin < plan.runs; begin += PanelShape::most_runs) {
+        const std::size_t end = std::min(plan.runs, begin + PanelShape::most_runs);
+        const std::size_t run = chunk * full.runs + begin;
         TileArguments t;
         for (std::size_t p = 0; p < panels; ++p) {
-          const std::uint8_t* const at = from[p] + shape.chunk_offset(chunk);
+          const std::uint8_t* const at = from[p] + chunk * full_bytes;
           PanelDecoder<Q>::decode({.facts = facts, .shape = shape,
                                    .row = std::min(row + p * panel_rows, (w.panels() - 1) * panel_rows), .chunk = chunk,
                                    .from = at, .begin = begin, .end = end},
                                   params[p]);
+          const std::uint8_t* const codes =
+              at + plan.params_bytes + (begin != 0 ? shape.run_offset(chunk, begin) : 0);
           for (std::size_t i = 0; i < registers; ++i) {
             const std::size_t k = p * registers + i, lane = i * V::rows;
-            t.codes[k] = at + shape.params_bytes(chunk) + shape.run_offset(chunk, begin) + 4 * lane;
+            t.codes[k] = codes + 4 * lane;
             t.scales[k] = &params[p].scale[0][lane];
             t.integers[k] = &params[p].integer[0][lane];
             t.reals[k] = &params[p].real[0][lane];
           }
         }
-        t.x_pitch = x.shape.pitch();
-        t.x = x.codes.data() + first * t.x_pitch + run * x.shape.run_stride;
+        t.x_pitch = pitch;
+        t.x = x.codes.data() + first * pitch + run * x.shape.run_stride;
         t.run_stride = x.shape.run_stride;
-        t.sums_pitch = x.shape.runs();
-        t.sums = x.sums.data() + first * t.sums_pitch + run;
+        t.sums_pitch = all_runs;
+        t.sums = x.sums.data() + first * all_runs + run;
         t.runs = end - begin;
-        t.blocks = shape.blocks_of_run(run);
-        t.last_blocks = shape.blocks_of_run(run + t.runs - 1);
+        t.blocks = plan.blocks;
+        t.last_blocks = end == plan.runs ? plan.last_blocks : plan.blocks;
         t.f = f;
         t.f_pitch = lanes;
-        t.offset = PanelLevels<Q>::kind == PanelOffset::integer ? 0 : PanelLevels<Q>::offset;
         t.table = PanelStorage<Q>::entries.data();
-        // Few tokens are read from memory at the speed of the first tile; many leave time to fetch the next panels.
-        t.ahead = tokens <= TileSizes<V>::most ? 4096 : panels * shape.panel_bytes();
-        if (tokens == 1)
-          multiply_tile<V, F, Split, 1, TileSizes<V>::alone, TileSizes<V>::sums_alone>(t);
+        t.ahead = panels * panel_bytes;
+        if (few)
+          multiply_tokens<V, F, Split, false>(t, tokens);
         else
-          multiply_tokens<V, F, Split, most_panels * registers>(t, tokens);
+          multiply_tokens<V, F, Split, true>(t, tokens);
       }
     }
     const std::size_t low = std::max(row, rows.begin), high = std::min(row + lanes, rows.end);
@@ -124,6 +131,12 @@ void gemm_by_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const I
                     std::span<float> y) noexcept {
   constexpr std::size_t at_once = 96;
   if (rows.begin == rows.end) return;
+  if (w.cols == 0) {
+    for (std::size_t t = 0; t < x.tokens; ++t)
+      std::fill(y.begin() + static_cast<std::ptrdiff_t>(t * w.rows + rows.begin),
+                y.begin() + static_cast<std::ptrdiff_t>(t * w.rows + rows.end), 0.0f);
+    return;
+  }
   for (std::size_t first = 0; first < x.tokens; first += at_once) {
     const std::size_t tokens = std::min(at_once, x.tokens - first);
     if constexpr (half_block_runs<Q>)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +13,8 @@
 
 /// The definition of Ŵ·x in compute::int8. For a row and a token, with a over the codes of the activations:
 ///
-///   run    n = Σ byte·a − offset·Σ a, exact in 32 bits;  f = fma(scale, n, f);  with real offsets f = fma(m, −Σ a, f)
+///   run    n = Σ byte·a − offset·Σ a, exact in 32 bits;  f = fma(scale, n, f)
+///          with real offsets: n = Σ byte·a;  f = fma(scale, n, f);  f = fma(m, −Σ a, f)
 ///   token  y = f · (scale of the token)
 ///
 /// scale, offset and m are PanelLevels'; runs from the left. Integer sums have one value and float steps one order, so all
@@ -47,9 +49,8 @@ isa::scalar gemm(isa::scalar, const PanelView<Q, compute::int8>& w, RowRange row
         for (std::size_t t = 0; t < x.tokens; ++t) {
           const std::int8_t* const a = x.codes.data() + t * x.shape.pitch() + run * x.shape.run_stride;
           const std::int32_t sum = x.sums[t * x.shape.runs() + run];
-          std::int32_t offset = Levels::kind == PanelOffset::integer ? 0 : Levels::offset;
-          if constexpr (Levels::kind == PanelOffset::integer) offset = params.integer[piece][lane];
-          std::int32_t n = -offset * sum;
+          std::int32_t n = Levels::kind == PanelOffset::real ? 0 : sum;
+          if constexpr (Levels::kind == PanelOffset::integer) n *= params.integer[piece][lane];
           for (std::size_t c = 0; c < shape.columns_of_run(run); ++c) {
             const std::size_t at = c + (half ? shape.run : 0);
             unsigned byte = Storage::Codes::get(blocks + at / shape.block_columns * shape.block_bytes, lane,
@@ -60,7 +61,7 @@ isa::scalar gemm(isa::scalar, const PanelView<Q, compute::int8>& w, RowRange row
           float& f = y[t * w.rows + r];
           f = std::fma(params.scale[piece][lane], static_cast<float>(n), f);
           if constexpr (Levels::kind == PanelOffset::real)
-            f = std::fma(params.real[piece][lane], static_cast<float>(-sum), f);
+            f = std::fma(params.real[piece][lane], std::bit_cast<float>(sum), f);
         }
       }
     }

@@ -55,7 +55,7 @@ inline float quantize_token(isa::avx2, const Int8Shape& shape, const float* x, s
     std::int32_t parts[8];
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(parts), sum);
     for (const std::int32_t part : parts) rest += part;
-    sums[i] = rest;
+    sums[i] = shape.kept(rest);
   }
   if (shape.runs() == 0) std::memset(codes, 0, shape.pitch());
   return s.scale;

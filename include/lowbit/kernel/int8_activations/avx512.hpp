@@ -36,7 +36,7 @@ inline float quantize_token(isa::avx512, const Int8Shape& shape, const float* x,
   const bool zero = s.inverse == 0.0f;
   if (zero || shape.runs() == 0) std::memset(codes, 0, shape.pitch());
   for (std::size_t i = 0; i < shape.runs(); ++i) {
-    sums[i] = 0;
+    sums[i] = shape.kept(0);
     if (zero) continue;
     const std::size_t begin = i * shape.run, count = std::min(shape.run, shape.cols - begin);
     const float* from = x + begin;
@@ -56,7 +56,7 @@ inline float quantize_token(isa::avx512, const Int8Shape& shape, const float* x,
     }
     const std::size_t padded = i + 1 == shape.runs() ? shape.pitch() - i * shape.run_stride : shape.run_stride;
     if (padded != count) std::memset(to + count, 0, padded - count);
-    sums[i] = _mm512_reduce_add_epi32(sum);
+    sums[i] = shape.kept(_mm512_reduce_add_epi32(sum));
   }
   return s.scale;
 }

@@ -41,7 +41,7 @@ inline float quantize_token(isa::scalar, const Int8Shape& shape, const float* x,
       codes[i * shape.run_stride + c - i * shape.run] = static_cast<std::int8_t>(code);
       sum += code;
     }
-    sums[i] = sum;
+    sums[i] = shape.kept(sum);
   }
   return s.scale;
 }

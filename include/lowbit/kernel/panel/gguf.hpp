@@ -98,24 +98,24 @@ template <Quantizer Q>
 struct PanelDecoder<Q> {
   static void decode(const PanelPiece<Q>& piece, PanelParams& to) noexcept {
     using Subs = PanelSubScales<Q>;
-    const std::size_t per_group = piece.shape.runs_per_group();
-    for (std::size_t i = piece.begin; i < piece.end;) {
-      const Plane* const p = piece.planes(i / per_group);
+    const std::size_t per_group = piece.shape.runs_per_group(), end = piece.end - piece.begin;
+    std::size_t g = piece.begin / per_group;
+    for (std::size_t i = 0; i < end; ++g) {
+      const Plane* const p = piece.planes(g);
       LaneFloats d;
       [[maybe_unused]] LaneFloats dmin;
       widen_planes<f16>(p + Subs::d, d);
       if constexpr (requires { Subs::dmin; }) widen_planes<f16>(p + Subs::dmin, dmin);
-      const std::size_t first = i - i % per_group;
-      for (const std::size_t stop = std::min(piece.end, first + per_group); i < stop; ++i) {
+      for (const std::size_t first = i, stop = std::min(end, first + per_group); i < stop; ++i) {
         LaneInts n;
         LaneFloats x;
         Subs::scale(p, i - first, n);
         to_floats(n, x);
-        store_lanes(to.scale[i - piece.begin], d * x * PanelLevels<Q>::step);
+        store_lanes(to.scale[i], d * x * PanelLevels<Q>::step);
         if constexpr (requires { Subs::dmin; }) {
           Subs::min(p, i - first, n);
           to_floats(n, x);
-          store_lanes(to.real[i - piece.begin], dmin * x);
+          store_lanes(to.real[i], dmin * x);
         }
       }
     }
@@ -127,14 +127,14 @@ template <Quantizer Q>
   requires std::same_as<typename Q::stored_type, detail::StoredScaleAndMin>
 struct PanelDecoder<Q> {
   static void decode(const PanelPiece<Q>& piece, PanelParams& to) noexcept {
-    for (std::size_t i = piece.begin; i < piece.end; ++i) {
-      const Plane* const planes = piece.planes(i);
+    for_each_group(piece, [&](std::size_t g, std::size_t at) LOWBIT_INLINE_LAMBDA {
+      const Plane* const planes = piece.planes(g);
       LaneFloats d, m;
       widen_planes<f16>(planes, d);
       widen_planes<f16>(planes + sizeof(f16), m);
-      store_lanes(to.scale[i - piece.begin], d);
-      store_lanes(to.real[i - piece.begin], -m);
-    }
+      store_lanes(to.scale[at], d);
+      store_lanes(to.real[at], -m);
+    });
   }
 };
 

@@ -17,7 +17,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 enum class PanelOffset : std::uint8_t {
   constant,  ///< w = scale · (byte − offset), the same integer for all
   integer,   ///< w = scale · (byte − z), an integer z of each group
-  real,      ///< w = scale · (byte − offset) − m, a float m of each group
+  real,      ///< w = scale · byte − m, a float m of each group
 };
 
 /// The points of Q as bytes: w = scale · step · (byte[code] − offset), for products of integers.
@@ -79,6 +79,7 @@ struct PanelLevels<Q> {
       if (finite(Q::levels[c])) low = nearest(Q::levels[c] / step) < low ? nearest(Q::levels[c] / step) : low;
     return -low;
   }();
+  static_assert(kind != PanelOffset::real || offset == 0, "Levels of a quantizer with real offsets begin at 0.");
   static constexpr auto bytes = [] {
     std::array<std::uint8_t, count> out{};
     for (std::size_t c = 0; c < count; ++c)

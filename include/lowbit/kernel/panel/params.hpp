@@ -12,6 +12,12 @@
 #include "lowbit/kernel/panel/shape.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 
+#if defined(__GNUC__)
+#define LOWBIT_INLINE_LAMBDA __attribute__((always_inline))
+#else
+#define LOWBIT_INLINE_LAMBDA
+#endif
+
 namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
@@ -49,7 +55,9 @@ LOWBIT_ALWAYS_INLINE void to_floats(const LaneInts& from, LaneFloats& to) noexce
 
 /// 16 floats of what scales are stored as, one after the other.
 LOWBIT_ALWAYS_INLINE void widen(const std::uint8_t* from, float* to, std::type_identity<f16>) noexcept {
-#if LOWBIT_HAS_AVX2
+#if LOWBIT_HAS_AVX512
+  _mm512_storeu_ps(to, _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+#elif LOWBIT_HAS_AVX2
   for (int half = 0; half < 2; ++half)
     _mm256_storeu_ps(to + 8 * half,
                      _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from) + half)));
@@ -153,6 +161,16 @@ struct PanelPiece {
   }
 };
 
+/// Calls f(group, i) for the runs of a piece, i from 0; groups have one run each, but for long ones.
+template <Quantizer Q, class F>
+LOWBIT_ALWAYS_INLINE void for_each_group(const PanelPiece<Q>& piece, const F& f) noexcept {
+  const std::size_t per_group = piece.shape.runs_per_group(), begin = piece.begin, count = piece.end - begin;
+  if (per_group == 1)
+    for (std::size_t i = 0; i < count; ++i) f(begin + i, i);
+  else
+    for (std::size_t i = 0; i < count; ++i) f((begin + i) / per_group, i);
+}
+
 /// Decodes the parameters of a piece. The primary template serves every quantizer, row by row; a specialization decodes 16
 /// rows together, to the same bits (tests/kernel/panel.cpp compares them).
 template <Quantizer Q>
@@ -187,16 +205,16 @@ struct PanelDecoder<Q> {
   static void decode(const PanelPiece<Q>& piece, PanelParams& to) noexcept {
     using Stored = typename Q::stored_type;
     using Levels = PanelLevels<Q>;
-    for (std::size_t i = piece.begin; i < piece.end; ++i) {
-      const std::size_t g = i / piece.shape.runs_per_group();
-      float* const scale = to.scale[i - piece.begin];
-      widen(StoredPlaces<Q>::group(piece.from, g), scale, std::type_identity<Stored>{});
+    const std::uint8_t* const from = piece.from;
+    const std::uint8_t* const zeros = Levels::kind == PanelOffset::integer ? piece.zeros() : nullptr;
+    for_each_group(piece, [&](std::size_t g, std::size_t at) LOWBIT_INLINE_LAMBDA {
+      float* const scale = to.scale[at];
+      widen(StoredPlaces<Q>::group(from, g), scale, std::type_identity<Stored>{});
       if constexpr (Levels::step != 1.0f)
         for (std::size_t r = 0; r < panel_rows; ++r) scale[r] *= Levels::step;
       if constexpr (Levels::kind == PanelOffset::integer)
-        for (std::size_t r = 0; r < panel_rows; ++r)
-          to.integer[i - piece.begin][r] = piece.zeros()[g * panel_rows + r];
-    }
+        for (std::size_t r = 0; r < panel_rows; ++r) to.integer[at][r] = zeros[g * panel_rows + r];
+    });
   }
 };
 

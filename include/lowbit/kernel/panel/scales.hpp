@@ -38,11 +38,12 @@ template <Quantizer Q>
   requires std::same_as<typename Q::stored_type, E8M0>
 struct PanelDecoder<Q> {
   static void decode(const PanelPiece<Q>& piece, PanelParams& to) noexcept {
-    for (std::size_t i = piece.begin; i < piece.end; ++i) {
+    const Plane* const blocks = piece.planes(0);
+    for_each_group(piece, [&](std::size_t g, std::size_t at) LOWBIT_INLINE_LAMBDA {
       LaneFloats scale;
-      e8m0_lanes(piece.planes(i / piece.shape.runs_per_group())[0], scale);
-      store_lanes(to.scale[i - piece.begin], scale * PanelLevels<Q>::step);
-    }
+      e8m0_lanes(blocks[g], scale);
+      store_lanes(to.scale[at], scale * PanelLevels<Q>::step);
+    });
   }
 };
 
@@ -50,16 +51,16 @@ template <>
 struct PanelDecoder<Nvfp4> {
   static void decode(const PanelPiece<Nvfp4>& piece, PanelParams& to) noexcept {
     const float tensor_scale = piece.facts.shared[0];
-    for (std::size_t i = piece.begin; i < piece.end; ++i) {
+    const Plane* const blocks = piece.planes(0);
+    for_each_group(piece, [&](std::size_t g, std::size_t at) LOWBIT_INLINE_LAMBDA {
       LaneBytes block;
       LaneFloats scale;
-      load_plane(piece.planes(i)[0], block);
+      load_plane(blocks[g], block);
       ue4m3_lanes(block, scale);
       scale *= tensor_scale;
-      const LaneFloats inverse = 1.0f / scale;  // infinite: a zero block
       const LaneFloats kept = scale * PanelLevels<Nvfp4>::step;
-      store_lanes(to.scale[i - piece.begin], inverse > 3.40282347e38f ? kept * 0.0f : kept);
-    }
+      store_lanes(to.scale[at], scale <= 0x1p-128f ? kept * 0.0f : kept);  // no reciprocal: a zero block
+    });
   }
 };
 
@@ -67,14 +68,14 @@ template <>
 struct PanelDecoder<GgufNvfp4> {
   static void decode(const PanelPiece<GgufNvfp4>& piece, PanelParams& to) noexcept {
     const float tensor_scale = piece.facts.shared[0];
-    const std::size_t per_group = piece.shape.runs_per_group();
-    for (std::size_t i = piece.begin; i < piece.end; ++i) {
+    const Plane* const blocks = piece.planes(0);  // four to a group: one for each run
+    for (std::size_t i = piece.begin, at = 0; i < piece.end; ++i, ++at) {
       LaneBytes block;
       LaneFloats scale;
-      load_plane(piece.planes(i / per_group)[i % per_group], block);
+      load_plane(blocks[i], block);
       block = block == 0x7f ? block ^ block : block & 0x7f;
       ue4m3_lanes(block, scale);
-      store_lanes(to.scale[i - piece.begin], scale * tensor_scale * PanelLevels<GgufNvfp4>::step);
+      store_lanes(to.scale[at], scale * tensor_scale * PanelLevels<GgufNvfp4>::step);
     }
   }
 };
@@ -86,14 +87,14 @@ struct PanelDecoder<Uniform<Int<B>, O>> {
   using Q = Uniform<Int<B>, O>;
   static void decode(const PanelPiece<Q>& piece, PanelParams& to) noexcept {
     using Scale = typename Q::scale_type;
-    for (std::size_t i = piece.begin; i < piece.end; ++i) {
-      const Plane* const planes = piece.planes(i / piece.shape.runs_per_group());
+    for_each_group(piece, [&](std::size_t g, std::size_t at) LOWBIT_INLINE_LAMBDA {
+      const Plane* const planes = piece.planes(g);
       LaneFloats scale, zero;
       widen_planes<Scale>(planes, scale);
       widen_planes<Scale>(planes + sizeof(Scale), zero);
-      store_lanes(to.scale[i - piece.begin], scale);
-      store_lanes(to.real[i - piece.begin], scale * zero);
-    }
+      store_lanes(to.scale[at], scale);
+      store_lanes(to.real[at], scale * zero);
+    });
   }
 };
 

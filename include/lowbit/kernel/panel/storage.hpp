@@ -41,13 +41,18 @@ struct PanelStorage {
   }();
 };
 
+/// The run of Q, where its type says; otherwise larger than any.
+template <PanelQuantizer Q>
+inline constexpr std::size_t fixed_run = [] {
+  if constexpr (std::is_base_of_v<detail::GroupSize<dynamic_group>, Q>)
+    return point_columns<Q>;
+  else
+    return std::min(point_columns<Q>, std::size_t{Q::group_size});
+}();
+
 /// Runs of Q are half a block.
 template <PanelQuantizer Q>
-inline constexpr bool half_block_runs = [] {
-  std::size_t run = point_columns<Q>;
-  if constexpr (!std::is_base_of_v<detail::GroupSize<dynamic_group>, Q>) run = std::min(run, Q::group_size);
-  return 2 * run == PanelStorage<Q>::Codes::columns;
-}();
+inline constexpr bool half_block_runs = 2 * fixed_run<Q> == PanelStorage<Q>::Codes::columns;
 
 template <PanelQuantizer Q>
 constexpr PanelShape panel_shape(std::size_t rows, std::size_t cols, std::size_t group_size) noexcept {

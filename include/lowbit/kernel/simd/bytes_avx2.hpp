@@ -94,6 +94,7 @@ struct BytesAvx2 {
   LOWBIT_ALWAYS_INLINE static void store_floats(float* p, Floats v) noexcept { _mm256_storeu_ps(p, v); }
   LOWBIT_ALWAYS_INLINE static Floats to_float(Ints v) noexcept { return _mm256_cvtepi32_ps(v); }
   LOWBIT_ALWAYS_INLINE static Floats fma(Floats a, Floats b, Floats c) noexcept { return _mm256_fmadd_ps(a, b, c); }
+  /// Into the second cache.
   LOWBIT_ALWAYS_INLINE static void prefetch(const void* p) noexcept {
     _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
   }
