@@ -8,6 +8,12 @@ namespace tool {
 
 using namespace lowbit;
 
+Result<std::string> use_compute(model::Llama& model, const std::string& compute) {
+  if (compute != "int8") return std::string("f32");
+  LOWBIT_TRY(count, model.use_int8());
+  return std::string(count.in_int8 == 0 ? "f32" : count.in_float == 0 ? "int8" : "mixed");
+}
+
 Result<pipeline::LoadedModel> load(const std::filesystem::path& path) {
   return path.extension() == ".gguf" ? pipeline::load_gguf(path) : pipeline::load_model(path);
 }

@@ -34,6 +34,10 @@ lowbit::Result<std::vector<std::uint32_t>> read_tokens(const TokenSource& source
 /// A checkpoint directory or a GGUF file.
 lowbit::Result<lowbit::pipeline::LoadedModel> load(const std::filesystem::path& path);
 
+/// Switches a model to what --compute says. Gives what it computes with: "f32", "int8", or "mixed" where some projections
+/// are stored in a way that has no product of integers.
+lowbit::Result<std::string> use_compute(lowbit::model::Llama& model, const std::string& compute);
+
 /// Numbers as text.
 std::string fixed(double value, int digits);
 

@@ -68,7 +68,7 @@ int compare(const CompareRequest& request) {
   if (!tokens) return report(tokens.error());
 
   const WorkDirectory work(request.output);
-  Table table({"recipe", "bits/weight", "file MB", "KL nats", "perplexity", "top-1 %", "decode tok/s", "quantize s"});
+  Table table({"recipe", "bits/weight", "file MB", "KL nats", "perplexity", "top-1 %", "compute", "decode tok/s", "quantize s"});
   io::Json rows = io::Json::array();
   std::vector<PlotPoint> points;
   for (const std::string& recipe : request.recipes) {
@@ -83,8 +83,10 @@ int compare(const CompareRequest& request) {
     double seconds = 0.0;
     for (const auto& layer : outcome->layers) seconds += layer.seconds;
 
-    const auto loaded = load(q.output);
+    auto loaded = load(q.output);
     if (!loaded) return report(loaded.error());
+    const auto compute = use_compute(loaded->model, request.compute);
+    if (!compute) return report(compute.error());
     const auto evaluation = model::evaluate(loaded->model, reference->model, *tokens,
                                             {.window = request.window, .max_windows = request.max_windows}, executor);
     if (!evaluation) return report(evaluation.error());
@@ -94,12 +96,13 @@ int compare(const CompareRequest& request) {
     io::Json row = to_json(*evaluation, loaded->bits_per_weight);
     row["recipe"] = recipe;
     row["file_bytes"] = bytes;
+    row["compute"] = *compute;
     row["decode_tokens_per_second"] = speed;
     row["quantize"] = to_json(*outcome);
     rows.push_back(std::move(row));
     const model::Comparison& c = *evaluation->comparison;
     table.add({recipe, fixed(loaded->bits_per_weight, 3), fixed(bytes / 1e6, 2), fixed(c.kl.mean, 5), fixed(evaluation->ppl, 3),
-               fixed(100.0 * c.top1_agreement, 2), fixed(speed, 0), fixed(seconds, 2)});
+               fixed(100.0 * c.top1_agreement, 2), *compute, fixed(speed, 0), fixed(seconds, 2)});
     points.push_back({recipe, loaded->bits_per_weight, c.kl.mean, recipe.substr(0, recipe.find(':'))});
     if (isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "%s done\n", recipe.c_str());
   }

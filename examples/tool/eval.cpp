@@ -53,6 +53,8 @@ int eval(const EvalRequest& request) {
   Executor executor(request.threads);
   auto loaded = load(request.model);
   if (!loaded) return report(loaded.error());
+  const auto compute = use_compute(loaded->model, request.compute);
+  if (!compute) return report(compute.error());
   std::optional<pipeline::LoadedModel> reference;
   if (!request.reference.empty()) {
     auto other = load(request.reference);
@@ -69,12 +71,14 @@ int eval(const EvalRequest& request) {
   for (const std::string& warning : loaded->model.weights().warnings)
     std::fprintf(stderr, "lowbit: warning: %s\n", warning.c_str());
   if (request.json) {
-    std::printf("%s\n", to_json(*evaluation, loaded->bits_per_weight).dump(1).c_str());
+    io::Json json = to_json(*evaluation, loaded->bits_per_weight);
+    json["compute"] = *compute;
+    std::printf("%s\n", json.dump(1).c_str());
     return done;
   }
-  std::printf("perplexity       %.4f (nll %.6f +- %.6f nats, %zu predictions in %zu windows of %zu)\nbits per weight  %.4f\n",
+  std::printf("perplexity       %.4f (nll %.6f +- %.6f nats, %zu predictions in %zu windows of %zu)\nbits per weight  %.4f\ncompute          %s\n",
               evaluation->ppl, evaluation->nll, evaluation->nll_error, evaluation->predictions, evaluation->windows,
-              evaluation->window, loaded->bits_per_weight);
+              evaluation->window, loaded->bits_per_weight, compute->c_str());
   if (const auto& c = evaluation->comparison)
     std::printf("against reference: perplexity %.4f, ln ratio %+.6f +- %.6f\n"
                 "KL divergence    mean %.6f, median %.6f, 99 %% %.6f, max %.4f\ntop-1 agreement  %.2f %%\n",
@@ -87,6 +91,7 @@ int generate(const GenerateRequest& request) {
   Executor executor(request.threads);
   auto loaded = load(request.model);
   if (!loaded) return report(loaded.error());
+  if (const auto compute = use_compute(loaded->model, request.compute); !compute) return report(compute.error());
   const auto tokenizer =
       model::Tokenizer::read(request.tokenizer.empty() ? request.model / "tokenizer.json" : request.tokenizer);
   if (!tokenizer) return report(tokenizer.error());

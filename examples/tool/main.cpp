@@ -11,6 +11,12 @@
 
 namespace {
 
+void add_compute(CLI::App& command, std::string& compute) {
+  command.add_option("--compute", compute, "f32: float activations; int8: int8 activations, one scale per token, where the format allows")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"f32", "int8"}));
+}
+
 void add_tokens(CLI::App& command, const std::string& flag, tool::TokenSource& source, bool required, const char* what) {
   auto* option = command.add_option(flag, source.from, what)->type_name("FILE|self");
   if (required) option->required();
@@ -77,6 +83,7 @@ int run(int argc, char** argv) {
   eval->add_option("--window", e.window, "Tokens per window; 0: min(2048, max positions)")->capture_default_str();
   eval->add_option("--max-windows", e.max_windows, "Windows at most; 0: all")->capture_default_str();
   eval->add_option("--threads", e.threads, threads_help)->capture_default_str();
+  add_compute(*eval, e.compute);
   eval->add_flag("--json", e.json, "Print JSON");
 
   tool::GenerateRequest g;
@@ -93,6 +100,8 @@ int run(int argc, char** argv) {
   generate->add_option("--seed", g.seed, "Seed of the sampler")->capture_default_str();
   generate->add_option("--threads", g.threads, threads_help)->capture_default_str();
 
+  add_compute(*generate, g.compute);
+
   tool::CompareRequest c;
   auto* compare = app.add_subcommand("compare", "Quantize by several recipes, read each back, and judge it");
   compare->add_option("MODEL_DIR", c.model, "Float checkpoint in Hugging Face layout")->required();
@@ -103,6 +112,7 @@ int run(int argc, char** argv) {
   compare->add_option("--calib-tokens", c.calibration_tokens, "Calibration tokens used at most")->capture_default_str();
   compare->add_option("--window", c.window, "Tokens per window; 0: min(2048, max positions)")->capture_default_str();
   compare->add_option("--max-windows", c.max_windows, "Evaluation windows at most; 0: all")->capture_default_str();
+  add_compute(*compare, c.compute);
   compare->add_option("-o,--output", c.output, "Keep the quantized checkpoints in this directory");
   compare->add_option("--json", c.json, "Write the report to this file");
   compare->add_option("--svg", c.svg, "Plot divergence against bits per weight to this file");

@@ -33,12 +33,13 @@ struct EvalRequest {
   std::filesystem::path model, reference;
   TokenSource tokens;
   std::size_t window = 0, max_windows = 0, threads = 0;
+  std::string compute = "f32";
   bool json = false;
 };
 
 struct GenerateRequest {
   std::filesystem::path model, tokenizer;
-  std::string prompt;
+  std::string prompt, compute = "f32";
   std::size_t max_tokens = 64, top_k = 0, threads = 1;
   double temperature = 0.0, top_p = 1.0;
   std::uint64_t seed = 0;
@@ -47,6 +48,7 @@ struct GenerateRequest {
 struct CompareRequest {
   std::filesystem::path model, output, json, svg;
   std::vector<std::string> recipes;
+  std::string compute = "f32";
   TokenSource calibration, tokens;
   std::size_t calibration_tokens = 65536, window = 0, max_windows = 0, threads = 0;
 };

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "catch.hpp"
+#include "lowbit/kernel/dequantize.hpp"
 #include "lowbit/kernel/simd/bytes_avx512.hpp"
 #include "support/panels.hpp"
 
@@ -178,6 +179,30 @@ TEMPLATE_LIST_TEST_CASE("panels: levels as bytes are the points, exactly or with
     }
   }
   SUCCEED();
+}
+
+TEMPLATE_LIST_TEST_CASE("panels: dequantized they are the packed matrix, exactly or within half a step", "[kernel][panel]",
+                        test::panel_quantizers) {
+  using Q = TestType;
+  using Levels = kernel::PanelLevels<Q>;
+  for (const auto [rows, cols] : {test::Shape{1, 1}, test::Shape{17, 33}, test::Shape{35, 700}, test::Shape{3, 2051}}) {
+    const auto layer = test::random_layer<Q>(rows, cols);
+    const PackedView<Q> w = layer.view();
+    const auto panels = to_panels(w).value();
+    const std::size_t first = rows / 3;
+    std::vector<float> got((rows - first) * cols), want(got.size());
+    dequantize(panels.view(), first, rows, got);
+    dequantize<isa::scalar>(w, first, rows, want);
+    constexpr bool same_steps = Levels::exact && (LevelQuantizer<Q> || Levels::kind != kernel::PanelOffset::real);
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const test::PanelWeight weight = test::panel_weight(w, first + i / cols, i % cols);
+      const double error = std::fabs(static_cast<double>(got[i]) - static_cast<double>(want[i]));
+      wrong += same_steps ? got[i] != want[i] : error > weight.half_step + 0x1p-22 * weight.magnitude;
+    }
+    INFO(Q::storage_name() << ", " << rows << " x " << cols);
+    CHECK(wrong == 0);
+  }
 }
 
 TEST_CASE("panels: which formats are exact in bytes", "[kernel][panel]") {

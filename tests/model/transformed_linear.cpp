@@ -79,6 +79,23 @@ TEST_CASE("transformed linear: a row has the same bits in any batch, for any num
   }
 }
 
+TEST_CASE("transformed linear: in int8 it is the inner map that changes", "[model][transform][int8]") {
+  Executor executor(1);
+  const Matrix X = gaussian_matrix(9, 120, 7);
+  for (const char* kind : kinds) {
+    const model::TransformedLinear linear = stored(gaussian_matrix(67, 120, 3), kind);
+    const auto other = linear.in_int8().value();
+    REQUIRE(other != nullptr);
+    Matrix exact(9, 67), near(9, 67);
+    linear.apply(X, exact, executor);
+    other->apply(X, near, executor);
+    CAPTURE(kind);
+    CHECK(exact != near);
+    CHECK((exact - near).norm() < 0.02f * exact.norm());
+    CHECK(other->dequantized() == linear.dequantized());
+  }
+}
+
 TEST_CASE("transformed linear: strided inputs and outputs give the same product", "[model][transform]") {
   Executor executor(1);
   const Matrix wide = gaussian_matrix(7, 50, 5);

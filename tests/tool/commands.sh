@@ -50,6 +50,9 @@ for key in schema nll ppl tokens bpw kl top1; do
 done
 expect 0 'perplexity' "$tool" eval "$work/q8.gguf" --reference "$model" --tokens "$work/text.txt" --token-type text --window 64
 expect 0 '^The kernel is' "$tool" generate "$work/q4" --prompt 'The kernel is' --max-tokens 8
+expect 0 'compute          int8' "$tool" eval "$work/q4" --tokens "$work/text.txt" --token-type text --window 64 --compute int8
+expect 0 '^The kernel is' "$tool" generate "$work/q4" --prompt 'The kernel is' --max-tokens 8 --compute int8
+expect 2 'compute' "$tool" eval "$work/q4" --tokens "$work/text.txt" --token-type text --compute int9
 expect 0 '^The kernel is' "$tool" generate "$work/q8.gguf" --tokenizer "$model/tokenizer.json" --prompt 'The kernel is' --max-tokens 8
 expect 0 'lowbit.version = 1' "$tool" inspect "$work/q4"
 expect 0 'general.architecture = llama' "$tool" inspect "$work/q8.gguf"
@@ -60,6 +63,8 @@ head -c 100000 "$work/q8.gguf" >"$work/cut.gguf"
 expect 1 'truncated|out of bounds|malformed' "$tool" inspect "$work/cut.gguf"
 expect 0 'gptq:int3:g32' "$tool" compare "$model" --recipes rtn:int3:g32,gptq:int3:g32 --calib "$work/text.txt" \
   --tokens "$work/text.txt" --token-type text --window 64 --json "$work/report.json" --svg "$work/plot.svg"
+expect 0 '"compute": "int8"' "$tool" compare "$model" --recipes rtn:int3:g32 --calib "$work/text.txt" --tokens "$work/text.txt" \
+  --token-type text --window 64 --compute int8 --json /dev/stdout
 expect 0 '"lowbit.compare/1"' cat "$work/report.json"
 expect 0 '</svg>' cat "$work/plot.svg"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -130,6 +131,57 @@ Result<Panels<Q, Compute>> to_panels(const PackedView<Q>& w) {
     }
   }
   return out;
+}
+
+/// Writes rows row_begin … row_end − 1 as compute::int8 sees them: scale · (byte − offset) − m in float, row by row. Where
+/// PanelLevels<Q>::exact holds and offsets are not real zero points, the bits are those of the packed matrix's dequantize.
+///
+///   w    consistent() holds
+///   out  (row_end − row_begin) · w.cols floats
+///
+/// Cost     scalar; for checks and exports.
+template <PanelQuantizer Q, class Compute>
+void dequantize(const PanelView<Q, Compute>& w, std::size_t row_begin, std::size_t row_end, std::span<float> out) {
+  using Storage = kernel::PanelStorage<Q>;
+  using Levels = kernel::PanelLevels<Q>;
+  LOWBIT_EXPECTS(w.consistent(), "dequantize: the spans of the panels fit their shape");
+  LOWBIT_EXPECTS(row_begin <= row_end && row_end <= w.rows, "dequantize: the rows lie inside the matrix");
+  LOWBIT_EXPECTS(out.size() == (row_end - row_begin) * w.cols, "dequantize: out holds one float per weight");
+  const kernel::PanelShape shape = w.shape();
+  const PackedView<Q> facts{.shared = w.shared, .rows = w.rows, .cols = w.cols, .quantizer = w.quantizer};
+  kernel::PanelParams params;
+  for (std::size_t r = row_begin; r < row_end; ++r) {
+    const std::size_t lane = r % kernel::panel_rows;
+    float* const to = out.data() + (r - row_begin) * w.cols;
+    for (std::size_t chunk = 0; chunk < shape.chunks(); ++chunk) {
+      const std::uint8_t* const from =
+          w.bytes.data() + r / kernel::panel_rows * shape.panel_bytes() + shape.chunk_offset(chunk);
+      const std::size_t runs = shape.runs_of_chunk(chunk);
+      for (std::size_t i = 0; i < runs; ++i) {
+        const std::size_t piece = i % kernel::PanelShape::most_runs, run = shape.first_run(chunk) + i;
+        if (piece == 0)
+          kernel::PanelDecoder<Q>::decode({.facts = facts, .shape = shape, .row = r - lane, .chunk = chunk, .from = from,
+                                           .begin = i, .end = std::min(runs, i + kernel::PanelShape::most_runs)},
+                                          params);
+        const bool half = shape.split && i % 2 != 0;
+        const std::uint8_t* const blocks = from + shape.params_bytes(chunk) + shape.run_offset(chunk, half ? i - 1 : i);
+        int offset = 0;
+        if constexpr (Levels::kind == kernel::PanelOffset::constant) offset = Levels::offset;
+        if constexpr (Levels::kind == kernel::PanelOffset::integer) offset = params.integer[piece][lane];
+        for (std::size_t c = 0; c < shape.columns_of_run(run); ++c) {
+          const std::size_t at = c + (half ? shape.run : 0);
+          unsigned byte = Storage::Codes::get(blocks + at / shape.block_columns * shape.block_bytes, lane,
+                                              at % shape.block_columns);
+          if constexpr (Storage::table != 0) byte = Storage::entries[byte];
+          const float product = params.scale[piece][lane] * static_cast<float>(static_cast<int>(byte) - offset);
+          float& weight = to[run * shape.run + c];
+          weight = product;
+          if constexpr (Levels::kind == kernel::PanelOffset::real)
+            weight = static_cast<float>(static_cast<double>(product) - static_cast<double>(params.real[piece][lane]));
+        }
+      }
+    }
+  }
 }
 
 }  // namespace LOWBIT_ISA_NAMESPACE

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "lowbit/core/result.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/model/float_product.hpp"
@@ -22,6 +23,10 @@ class Linear {
   /// Y = X·Wᵀ: X is [tokens × cols], Y is [tokens × rows] and may not overlap X. A row of Y has the same bits for any
   /// number of threads, and for two tokens or more whatever other rows X has.
   virtual void apply(ConstMatrixRef X, MatrixRef Y, Executor& executor) const = 0;
+
+  /// The same weights, multiplied in compute::int8 (kernel/gemm_int8.hpp); null where the way they are stored has no
+  /// such product.
+  virtual Result<std::unique_ptr<Linear>> in_int8() const { return std::unique_ptr<Linear>(); }
 
   /// W in float, with its columns in natural order.
   virtual Matrix dequantized() const = 0;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/model/eigen_kernels.hpp"
+#include "lowbit/model/int8_linear.hpp"
 #include "lowbit/model/linear.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 
@@ -69,6 +71,17 @@ class QuantizedLinear final : public Linear {
                            [&](RowRange range, std::span<const float> in, std::span<float> out, std::size_t tokens) {
                              gemm(weights_.view(), range, in, out, tokens);
                            });
+  }
+
+  Result<std::unique_ptr<Linear>> in_int8() const override {
+    if constexpr (PanelQuantizer<Q>) {
+      LOWBIT_TRY(panels, to_panels(weights_.view()));
+      const auto order = weights_.column_order();
+      return std::unique_ptr<Linear>(
+          std::make_unique<Int8Linear<Q>>(std::move(panels), std::vector<std::uint32_t>(order.begin(), order.end())));
+    } else {
+      return std::unique_ptr<Linear>();
+    }
   }
 
   Matrix dequantized() const override { return lowbit::dequantize(weights_); }

@@ -46,6 +46,12 @@ class TransformedLinear final : public Linear {
                 [&](Index first, Index count) { basis_->undo_on_outputs(MatrixRef(Y.middleRows(first, count))); });
   }
 
+  Result<std::unique_ptr<Linear>> in_int8() const override {
+    LOWBIT_TRY(inner, inner_->in_int8());
+    if (inner == nullptr) return std::unique_ptr<Linear>();
+    return std::unique_ptr<Linear>(std::make_unique<TransformedLinear>(std::move(inner), basis_));
+  }
+
   /// Ŵ in the original basis, through double.
   Matrix dequantized() const override {
     MatrixD W = inner_->dequantized().cast<double>();
