@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The main job, whole: sets everything up, builds the tool, quantizes the embedded model by several recipes, reads each
-# checkpoint back, and judges it against the float model on text sampled from that model. Leaves build/demo/report.json,
-# build/demo/plot.svg and the checkpoints.
+# checkpoint back, and judges it, with activations in int8 where the format allows, against the float model on text
+# sampled from that model. Leaves build/demo/report.json, build/demo/plot.svg and the checkpoints.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . cmake/setup.sh
@@ -22,7 +22,7 @@ recipes+=,lnq:3,qtip:3:l12,rht+ldlq:pvq3,rht+glvq:d8:b2,quip:int2,quip#:2,qtip:2
 echo
 echo "A Llama of 1.3 million parameters, quantized; divergence and perplexity on text that the float model wrote:"
 echo
-"$lowbit" compare "$model" --recipes "$recipes" --calib self --calib-tokens 8192 --tokens self --max-windows 8 \
+"$lowbit" compare "$model" --recipes "$recipes" --calib self --calib-tokens 8192 --tokens self --max-windows 8 --compute int8 \
   -o "$out/checkpoints" --json "$out/report.json" --svg "$out/plot.svg"
 echo
 echo "Two sentences from the 4-bit file ($out/checkpoints/gptq-int4-g128):"

@@ -15,18 +15,21 @@ using namespace lowbit;
 template <class Q>
 void print_row(const char* name) {
   const auto columns = []<class Isa>(Isa) {
-    std::printf(" %s | %s | %s |", gemv_isa<Isa, Q>::name, gemm_isa<Isa, Q>::name, dequantize_isa<Isa, Q>::name);
+    const char* int8 = "none";
+    if constexpr (PanelQuantizer<Q>) int8 = gemm_int8_isa<Isa, Q>::name;
+    std::printf(" %s | %s | %s | %s |", gemv_isa<Isa, Q>::name, gemm_isa<Isa, Q>::name, dequantize_isa<Isa, Q>::name, int8);
   };
   std::printf("| %s |", name);
-  columns(isa::avx2{});
-  columns(isa::avx512{});
+  columns(isa::avx2_vnni{});
+  columns(isa::avx512_vbmi{});
   std::printf("\n");
 }
 
 }  // namespace
 
 int support() {
-  std::printf("| weights | avx2: gemv | gemm | dequantize | avx512: gemv | gemm | dequantize |\n|---|---|---|---|---|---|---|\n");
+  std::printf("| weights | avx2, VNNI: gemv | gemm | dequantize | gemm int8 | avx512, VNNI, VBMI: gemv | gemm | dequantize | gemm int8 |\n"
+              "|---|---|---|---|---|---|---|---|---|\n");
   print_row<Uniform<Int2>>("int2, every zero point, scale and group size");
   print_row<Uniform<Int3>>("int3, likewise");
   print_row<Uniform<Int4>>("int4, likewise");

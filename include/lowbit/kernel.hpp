@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// kernel: arithmetic on packed weights and float activations. `dequantize` writes weights out, `gemv` multiplies by one
-/// vector, `gemm` by several tokens. kernel/<op>/scalar.hpp is the definition, generic over every Quantizer; the files
+/// kernel: arithmetic on packed weights. `dequantize` writes weights out, `gemv` multiplies by one vector, `gemm` by several
+/// tokens: float activations times packed rows (compute::f32), or int8 activations times panels of sixteen rows, packed
+/// ahead by `to_panels` (compute::int8). kernel/<op>/scalar.hpp is the definition, generic over the quantizers; the files
 /// beside it hold the overloads for wider instruction sets, chosen by tag, and every call returns the tag of the one that
 /// did the work. No kernel allocates, throws or starts a thread; threads split rows by RowRange, which changes no bit.
 
 #include "lowbit/kernel/dequantize.hpp"
 #include "lowbit/kernel/gemm.hpp"
+#include "lowbit/kernel/gemm_int8.hpp"
 #include "lowbit/kernel/gemv.hpp"
+#include "lowbit/kernel/int8_activations.hpp"
+#include "lowbit/kernel/panel.hpp"
 #include "lowbit/kernel/row_range.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 

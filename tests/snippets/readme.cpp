@@ -44,10 +44,19 @@ TEST_CASE("README: an inference engine owns its memory", "[readme]") {
   lb::gemv(w, x, y);                      // y = W·x with the widest ISA this build enables
   lb::gemv<lb::isa::scalar>(w, x, z);     // the definition, for bisecting a wrong answer
 
+  const std::size_t tokens = 2;
+  std::vector<float> X(tokens * 11008, 1.0f), Y(tokens * 64);
+  const auto panels = lb::to_panels(w).value();                // once: 16 rows side by side, one stream
+  lb::Int8Activations a(tokens, lb::int8_shape(panels.view()));
+  lb::quantize_activations(X, a.view());                       // int8, one scale per token
+  lb::gemm(panels.view(), a.view(), Y);                        // Y = Ŵ·X̂ with byte products
+
   // Codes 9 and 7 alternate: +1 and −1 steps, which cancel.
   for (std::size_t r = 0; r < 64; ++r) {
     CHECK(y[r] == 0.0f);
     CHECK(z[r] == 0.0f);
+    CHECK(Y[r] == 0.0f);
+    CHECK(Y[64 + r] == 0.0f);
   }
 }
 
