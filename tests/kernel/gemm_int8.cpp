@@ -99,13 +99,24 @@ void check_isa(Problem<Q>& p, std::span<const float> want) {
     CHECK(differing(p.template product<Isa>(), want) == 0);
   }
 }
+/// The widest set, and for a few quantizers every set: they share the loops, and their lanes are checked one by one in
+/// tests/kernel/panel.cpp.
+template <class Q>
+inline constexpr bool every_isa =
+    std::is_same_v<Q, Grid<Int3, 16, ZeroPoint::none, ScaleStorage::f16>> ||
+    std::is_same_v<Q, Grid<Int4, 128, ZeroPoint::none, ScaleStorage::f16>> ||
+    std::is_same_v<Q, Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>>;
 template <class Q>
 void check_isas(Problem<Q>& p, std::span<const float> want) {
-  check_isa<isa::avx2>(p, want);
-  check_isa<isa::avx2_vnni>(p, want);
-  check_isa<isa::avx512>(p, want);
-  check_isa<isa::avx512_vnni>(p, want);
-  check_isa<isa::avx512_vbmi>(p, want);
+  if constexpr (every_isa<Q>) {
+    check_isa<isa::avx2>(p, want);
+    check_isa<isa::avx2_vnni>(p, want);
+    check_isa<isa::avx512>(p, want);
+    check_isa<isa::avx512_vnni>(p, want);
+    check_isa<isa::avx512_vbmi>(p, want);
+  } else {
+    check_isa<gemm_int8_isa<isa::native, Q>>(p, want);
+  }
 }
 
 /// One of every tile: widths, tables, kinds of offset, half-block runs, long rows.
@@ -119,8 +130,8 @@ using tile_quantizers = std::tuple<  //
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("gemm int8: every quantizer has the bits of the definition, which is within its bound",
-                        "[kernel][int8]", test::panel_quantizers) {
+TEMPLATE_LIST_TEST_CASE("gemm int8: the definition is within its bound for every quantizer", "[kernel][int8]",
+                        test::panel_quantizers) {
   using Q = TestType;
   for (const auto [rows, cols] : test::awkward_shapes) {
     if (cols == 4096) continue;
@@ -131,19 +142,19 @@ TEMPLATE_LIST_TEST_CASE("gemm int8: every quantizer has the bits of the definiti
     const std::vector<float> want = p.template product<isa::scalar>();
     CHECK(worst_share(p, want, true) <= 1.0);
     CHECK(worst_share(p, want, false) <= 1.0);
-    CHECK(differing(p.template product<isa::native>(), want) == 0);
     if (rows != 0 && cols >= 31) {
       const auto other = nudged(layer);
       Problem<Q> q(other, layer.x, tokens);
-      CHECK(worst_share(p, q.template product<isa::native>(), true) > 1.0);
+      CHECK(worst_share(p, q.template product<isa::scalar>(), true) > 1.0);
     }
   }
 }
 
-TEMPLATE_LIST_TEST_CASE("gemm int8: every instruction set and every number of tokens gives the same bits",
+TEMPLATE_LIST_TEST_CASE("gemm int8: every instruction set and every number of tokens gives the bits of the definition",
                         "[kernel][int8]", tile_quantizers) {
   using Q = TestType;
-  for (const auto [rows, cols] : {test::Shape{1, 1}, test::Shape{16, 64}, test::Shape{35, 333}, test::Shape{70, 1300}}) {
+  for (const auto [rows, cols] : {test::Shape{1, 1}, test::Shape{5, 7}, test::Shape{16, 64}, test::Shape{17, 129}, test::Shape{35, 333},
+                                  test::Shape{70, 1300}, test::Shape{0, 5}, test::Shape{5, 0}}) {
     const std::size_t most = 13;
     const auto layer = test::random_layer<Q>(rows, cols, most);
     Problem<Q> all(layer.weights, layer.x, most);

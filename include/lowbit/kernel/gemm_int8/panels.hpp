@@ -18,7 +18,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 
 template <PanelQuantizer Q>
 using tile_format = TileFormat<PanelStorage<Q>::bits, PanelStorage<Q>::table, most_level<Q> <= 127 ? 127 : 255,
-                               PanelLevels<Q>::kind, (fixed_run<Q> <= 32)>;
+                               PanelLevels<Q>::kind>;
 
 /// For several tokens: registers of rows, and the most tokens of a tile. The sums must stay in registers.
 template <class V>
@@ -26,26 +26,32 @@ struct TileSizes {
   static constexpr std::size_t registers = panel_rows / V::rows;  ///< of a panel
   static constexpr std::size_t panels = registers == 1 ? 2 : 1;   ///< at a time
   static constexpr std::size_t most = registers == 1 ? 6 : 4;
-  static constexpr std::size_t few = 2;  ///< up to so many tokens, panels are multiplied one by one: memory is slower
 };
 
 /// Tiles of `most`, 4, 2 and 1 tokens until all are multiplied.
-template <class V, class F, bool Split, bool Wide>
+template <class V, class F, bool Split>
 void multiply_tokens(TileArguments t, std::size_t tokens) noexcept {
-  constexpr std::size_t registers = TileSizes<V>::registers * (Wide ? TileSizes<V>::panels : 1);
-  const auto tile = [&]<std::size_t M, std::size_t Sums>() {
-    multiply_tile<V, F, Split, Wide, M, registers, Sums>(t);
+  constexpr std::size_t registers = TileSizes<V>::registers * TileSizes<V>::panels;
+  const auto tile = [&]<std::size_t M>() {
+    multiply_tile<V, F, Split, true, M, registers, 1>(t);
     t.x += M * t.x_pitch;
     t.sums += M * t.sums_pitch;
     t.f += M * t.f_pitch;
     tokens -= M;
   };
-  if constexpr (Wide && TileSizes<V>::most == 6)
-    while (tokens >= 6) tile.template operator()<6, 1>();
-  if constexpr (Wide)
-    while (tokens >= 4) tile.template operator()<4, 1>();
-  if (tokens >= 2) tile.template operator()<2, registers == 1 ? 2 : 1>();
-  if (tokens >= 1) tile.template operator()<1, F::short_runs ? 1 : registers == 1 ? 4 : 2>();
+  if constexpr (TileSizes<V>::most == 6)
+    while (tokens >= 6) tile.template operator()<6>();
+  while (tokens >= 4) tile.template operator()<4>();
+  if (tokens >= 2) tile.template operator()<2>();
+  if (tokens >= 1) tile.template operator()<1>();
+}
+
+/// One token and one panel, the product that memory bounds. Sums of a long run go to several registers, since each byte
+/// product waits for the last one of its register; short runs (Short: at most 32 columns) overlap by themselves.
+template <class V, class F, bool Split, bool Short>
+void multiply_token(const TileArguments& t) noexcept {
+  constexpr std::size_t registers = TileSizes<V>::registers;
+  multiply_tile<V, F, Split, false, 1, registers, Short ? 1 : registers == 1 ? 4 : 2>(t);
 }
 
 /// What is the same for all chunks but the last, computed once: divisions cost more than a run.
@@ -58,15 +64,42 @@ struct ChunkPlan {
         last_blocks(shape.blocks_of_run(shape.first_run(chunk) + runs - 1)) {}
 };
 
-template <class V, bool Split, PanelQuantizer Q>
-void multiply_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const Int8View& x, float* y,
-                     std::size_t first, std::size_t tokens) noexcept {
-  using F = tile_format<Q>;
+/// Panels without their quantizer, so that all quantizers of a tile format share the loops.
+struct PanelSource {
+  const std::uint8_t* bytes;
+  std::size_t rows;
+  PanelShape shape;
+  const std::uint8_t* table;  ///< 64 bytes
+  const void* view;           ///< what `decode` reads beside the bytes
+  void (*decode)(const PanelSource& w, std::size_t row, std::size_t chunk, const std::uint8_t* from, std::size_t begin,
+                 std::size_t end, PanelParams& to) noexcept;
+};
+
+template <PanelQuantizer Q>
+PanelSource panel_source(const PanelView<Q, compute::int8>& w) noexcept {
+  return {.bytes = w.bytes.data(),
+          .rows = w.rows,
+          .shape = w.shape(),
+          .table = PanelStorage<Q>::entries.data(),
+          .view = &w,
+          .decode = [](const PanelSource& source, std::size_t row, std::size_t chunk, const std::uint8_t* from,
+                       std::size_t begin, std::size_t end, PanelParams& to) noexcept {
+            const auto& view = *static_cast<const PanelView<Q, compute::int8>*>(source.view);
+            const PackedView<Q> facts{.shared = view.shared, .rows = view.rows, .cols = view.cols, .quantizer = view.quantizer};
+            PanelDecoder<Q>::decode({.facts = facts, .shape = source.shape, .row = row, .chunk = chunk, .from = from,
+                                     .begin = begin, .end = end},
+                                    to);
+          }};
+}
+
+template <class V, class F, bool Split, bool Short>
+void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, float* y, std::size_t first,
+                     std::size_t tokens) noexcept {
   constexpr std::size_t at_once = 96, registers = TileSizes<V>::registers, most_panels = TileSizes<V>::panels;
-  const PanelShape shape = w.shape();
-  const PackedView<Q> facts{.shared = w.shared, .rows = w.rows, .cols = w.cols, .quantizer = w.quantizer};
-  const bool few = tokens <= TileSizes<V>::few;
-  const std::size_t panels = few ? 1 : most_panels, lanes = panels * panel_rows;
+  const PanelShape& shape = w.shape;
+  const std::size_t panel_count = ceil_div(w.rows, panel_rows);
+  const bool alone = tokens == 1;
+  const std::size_t panels = alone ? 1 : most_panels, lanes = panels * panel_rows;
   const std::size_t chunks = shape.chunks(), panel_bytes = shape.panel_bytes();
   const ChunkPlan full(shape, 0), last(shape, chunks - 1);
   const std::size_t full_bytes = shape.chunk_bytes(0), pitch = x.shape.pitch(), all_runs = x.shape.runs();
@@ -76,8 +109,8 @@ void multiply_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const 
     std::fill_n(f, tokens * lanes, 0.0f);
     const std::uint8_t* from[most_panels];
     for (std::size_t p = 0; p < panels; ++p) {  // past the last panel, the last one again
-      const std::size_t panel = std::min(row / panel_rows + p, w.panels() - 1);
-      from[p] = w.bytes.data() + panel * panel_bytes;
+      const std::size_t panel = std::min(row / panel_rows + p, panel_count - 1);
+      from[p] = w.bytes + panel * panel_bytes;
     }
     for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
       const ChunkPlan& plan = chunk + 1 == chunks ? last : full;
@@ -87,10 +120,7 @@ void multiply_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const 
         TileArguments t;
         for (std::size_t p = 0; p < panels; ++p) {
           const std::uint8_t* const at = from[p] + chunk * full_bytes;
-          PanelDecoder<Q>::decode({.facts = facts, .shape = shape,
-                                   .row = std::min(row + p * panel_rows, (w.panels() - 1) * panel_rows), .chunk = chunk,
-                                   .from = at, .begin = begin, .end = end},
-                                  params[p]);
+          w.decode(w, std::min(row + p * panel_rows, (panel_count - 1) * panel_rows), chunk, at, begin, end, params[p]);
           const std::uint8_t* const codes =
               at + plan.params_bytes + (begin != 0 ? shape.run_offset(chunk, begin) : 0);
           for (std::size_t i = 0; i < registers; ++i) {
@@ -111,12 +141,12 @@ void multiply_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const 
         t.last_blocks = end == plan.runs ? plan.last_blocks : plan.blocks;
         t.f = f;
         t.f_pitch = lanes;
-        t.table = PanelStorage<Q>::entries.data();
+        t.table = w.table;
         t.ahead = panels * panel_bytes;
-        if (few)
-          multiply_tokens<V, F, Split, false>(t, tokens);
+        if (alone)
+          multiply_token<V, F, Split, Short>(t);
         else
-          multiply_tokens<V, F, Split, true>(t, tokens);
+          multiply_tokens<V, F, Split>(t, tokens);
       }
     }
     const std::size_t low = std::max(row, rows.begin), high = std::min(row + lanes, rows.end);
@@ -130,6 +160,7 @@ template <class V, PanelQuantizer Q>
 void gemm_by_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const Int8View& x,
                     std::span<float> y) noexcept {
   constexpr std::size_t at_once = 96;
+  constexpr bool short_runs = fixed_run<Q> <= 32;
   if (rows.begin == rows.end) return;
   if (w.cols == 0) {
     for (std::size_t t = 0; t < x.tokens; ++t)
@@ -137,14 +168,15 @@ void gemm_by_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const I
                 y.begin() + static_cast<std::ptrdiff_t>(t * w.rows + rows.end), 0.0f);
     return;
   }
+  const PanelSource source = panel_source(w);
   for (std::size_t first = 0; first < x.tokens; first += at_once) {
     const std::size_t tokens = std::min(at_once, x.tokens - first);
     if constexpr (half_block_runs<Q>)
-      if (w.shape().split) {
-        multiply_panels<V, true>(w, rows, x, y.data(), first, tokens);
+      if (source.shape.split) {
+        multiply_panels<V, tile_format<Q>, true, short_runs>(source, rows, x, y.data(), first, tokens);
         continue;
       }
-    multiply_panels<V, false>(w, rows, x, y.data(), first, tokens);
+    multiply_panels<V, tile_format<Q>, false, short_runs>(source, rows, x, y.data(), first, tokens);
   }
 }
 

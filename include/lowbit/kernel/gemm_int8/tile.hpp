@@ -18,9 +18,8 @@ namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
 /// What a tile needs to know of a quantizer.
-template <int Bits, std::size_t Table, int Most, PanelOffset Kind, bool Short>
+template <int Bits, std::size_t Table, int Most, PanelOffset Kind>
 struct TileFormat {
-  static constexpr bool short_runs = Short;  ///< of at most 32 columns: the next run's sums do not wait for this one's
   using Codes = PanelCodes<Bits>;
   static constexpr std::size_t table = Table;
   static constexpr int most = Most;  ///< 127 or 255: the largest byte
