@@ -16,9 +16,10 @@
 namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
-template <PanelQuantizer Q>
-using tile_format = TileFormat<PanelStorage<Q>::bits, PanelStorage<Q>::table, most_level<Q> <= 127 ? 127 : 255,
-                               PanelLevels<Q>::kind>;
+/// Sets whose products of bytes are exact make one format of all largest bytes.
+template <class V, PanelQuantizer Q>
+using tile_format = TileFormat<typename PanelStorage<Q>::Codes, PanelStorage<Q>::table,
+                               (V::exact_bytes || (most_level<Q>) > 127) ? 255 : 127, PanelLevels<Q>::kind>;
 
 /// For several tokens: registers of rows, and the most tokens of a tile. The sums must stay in registers.
 template <class V>
@@ -28,12 +29,20 @@ struct TileSizes {
   static constexpr std::size_t most = registers == 1 ? 6 : 4;
 };
 
-/// Tiles of `most`, 4, 2 and 1 tokens until all are multiplied.
-template <class V, class F, bool Split>
+/// One token and one panel, the product that memory bounds. Sums of a long run go to several registers, since each byte
+/// product waits for the last one of its register; short runs (Short: at most 32 columns) overlap by themselves.
+template <class V, class F, bool Split, bool Short>
+void multiply_token(const TileArguments& t) noexcept {
+  constexpr std::size_t registers = TileSizes<V>::registers;
+  multiply_tile<V, F, Split, false, 1, registers, Short ? 1 : registers == 1 ? 4 : 2>(t);
+}
+
+/// Tiles of `most`, 4 and 2 tokens, and one token alone, until all are multiplied.
+template <class V, class F, bool Split, bool Short>
 void multiply_tokens(TileArguments t, std::size_t tokens) noexcept {
-  constexpr std::size_t registers = TileSizes<V>::registers * TileSizes<V>::panels;
+  constexpr std::size_t registers = TileSizes<V>::registers, panels = TileSizes<V>::panels;
   const auto tile = [&]<std::size_t M>() {
-    multiply_tile<V, F, Split, true, M, registers, 1>(t);
+    multiply_tile<V, F, Split, true, M, registers * panels, 1>(t);
     t.x += M * t.x_pitch;
     t.sums += M * t.sums_pitch;
     t.f += M * t.f_pitch;
@@ -43,15 +52,18 @@ void multiply_tokens(TileArguments t, std::size_t tokens) noexcept {
     while (tokens >= 6) tile.template operator()<6>();
   while (tokens >= 4) tile.template operator()<4>();
   if (tokens >= 2) tile.template operator()<2>();
-  if (tokens >= 1) tile.template operator()<1>();
-}
-
-/// One token and one panel, the product that memory bounds. Sums of a long run go to several registers, since each byte
-/// product waits for the last one of its register; short runs (Short: at most 32 columns) overlap by themselves.
-template <class V, class F, bool Split, bool Short>
-void multiply_token(const TileArguments& t) noexcept {
-  constexpr std::size_t registers = TileSizes<V>::registers;
-  multiply_tile<V, F, Split, false, 1, registers, Short ? 1 : registers == 1 ? 4 : 2>(t);
+  if (tokens == 0) return;
+  for (std::size_t p = 0; p < panels; ++p) {
+    multiply_token<V, F, Split, Short>(t);
+    t.f += panel_rows;
+    for (std::size_t i = 0; i < registers && panels > 1; ++i) {
+      const std::size_t next = (p + 1) % panels * registers + i;
+      t.codes[i] = t.codes[next];
+      t.scales[i] = t.scales[next];
+      t.integers[i] = t.integers[next];
+      t.reals[i] = t.reals[next];
+    }
+  }
 }
 
 /// What is the same for all chunks but the last, computed once: divisions cost more than a run.
@@ -146,7 +158,7 @@ void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, flo
         if (alone)
           multiply_token<V, F, Split, Short>(t);
         else
-          multiply_tokens<V, F, Split>(t, tokens);
+          multiply_tokens<V, F, Split, Short>(t, tokens);
       }
     }
     const std::size_t low = std::max(row, rows.begin), high = std::min(row + lanes, rows.end);
@@ -173,10 +185,10 @@ void gemm_by_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const I
     const std::size_t tokens = std::min(at_once, x.tokens - first);
     if constexpr (half_block_runs<Q>)
       if (source.shape.split) {
-        multiply_panels<V, tile_format<Q>, true, short_runs>(source, rows, x, y.data(), first, tokens);
+        multiply_panels<V, tile_format<V, Q>, true, short_runs>(source, rows, x, y.data(), first, tokens);
         continue;
       }
-    multiply_panels<V, tile_format<Q>, false, short_runs>(source, rows, x, y.data(), first, tokens);
+    multiply_panels<V, tile_format<V, Q>, false, short_runs>(source, rows, x, y.data(), first, tokens);
   }
 }
 

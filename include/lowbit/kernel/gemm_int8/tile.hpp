@@ -18,9 +18,9 @@ namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
 /// What a tile needs to know of a quantizer.
-template <int Bits, std::size_t Table, int Most, PanelOffset Kind>
+template <class BlockCodes, std::size_t Table, int Most, PanelOffset Kind>
 struct TileFormat {
-  using Codes = PanelCodes<Bits>;
+  using Codes = BlockCodes;
   static constexpr std::size_t table = Table;
   static constexpr int most = Most;  ///< 127 or 255: the largest byte
   static constexpr PanelOffset kind = Kind;

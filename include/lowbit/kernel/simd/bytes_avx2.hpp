@@ -21,6 +21,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 struct BytesAvx2 {
   using isa_tag = isa::avx2;
   static constexpr std::size_t rows = 8;
+  static constexpr bool exact_bytes = false;  ///< products are exact for all bytes, whatever Most
   using Bytes = __m256i;
   using Ints = __m256i;
   using Floats = __m256;
@@ -104,6 +105,7 @@ struct BytesAvx2 {
 /// BytesAvx2 with vpdpbusd: exact for every byte.
 struct BytesAvx2Vnni : BytesAvx2 {
   using isa_tag = isa::avx2_vnni;
+  static constexpr bool exact_bytes = true;
   template <int Most>
   LOWBIT_ALWAYS_INLINE static Ints dot(Ints sum, Bytes w, Bytes x) noexcept {
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)

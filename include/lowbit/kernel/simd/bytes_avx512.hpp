@@ -14,6 +14,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 struct BytesAvx512 {
   using isa_tag = isa::avx512;
   static constexpr std::size_t rows = 16;
+  static constexpr bool exact_bytes = false;
   using Bytes = __m512i;
   using Ints = __m512i;
   using Floats = __m512;
@@ -84,6 +85,7 @@ struct BytesAvx512 {
 #if LOWBIT_HAS_AVX512_VNNI
 struct BytesAvx512Vnni : BytesAvx512 {
   using isa_tag = isa::avx512_vnni;
+  static constexpr bool exact_bytes = true;
   template <int Most>
   LOWBIT_ALWAYS_INLINE static Ints dot(Ints sum, Bytes w, Bytes x) noexcept {
     return _mm512_dpbusd_epi32(sum, w, x);
