@@ -37,6 +37,26 @@ TEMPLATE_LIST_TEST_CASE("dequantize: every ISA gives the bits of the definition"
   }
 }
 
+TEMPLATE_LIST_TEST_CASE("dequantize: a range of columns is a piece of the rows", "[kernel][dequantize]",
+                        test::quantizers_x_isas) {
+  using Q = typename TestType::quantizer;
+  constexpr std::size_t step = dequantize_columns<Q>;
+  const std::size_t rows = 3, cols = 2 * step + 37;
+  const auto layer = test::random_bits<Q>(rows, cols);
+  std::vector<float> whole(rows * cols);
+  dequantize<typename TestType::isa>(layer.view(), 0, rows, whole);
+  for (const ColumnRange columns : {ColumnRange{0, cols}, ColumnRange{0, 1}, ColumnRange{step, cols}, ColumnRange{step, step + 19},
+                                    ColumnRange{2 * step, cols}, ColumnRange{step, step}}) {
+    const std::size_t n = columns.size();
+    std::vector<float> got(2 * n, 1e30f), want(2 * n);
+    for (std::size_t r = 0; r < 2; ++r)
+      std::copy_n(whole.data() + (r + 1) * cols + columns.begin, n, want.data() + r * n);
+    dequantize<typename TestType::isa>(layer.view(), RowRange{1, 3}, columns, got);
+    INFO(columns.begin << " … " << columns.end);
+    CHECK(got == want);
+  }
+}
+
 TEST_CASE("dequantize: each breach of its contract reaches the handler", "[kernel][dequantize]") {
   const auto layer = test::random_layer<Uniform<Int4>>(3, 200);
   std::vector<float> out(600);
@@ -44,6 +64,8 @@ TEST_CASE("dequantize: each breach of its contract reaches the handler", "[kerne
   CHECK_THROWS_AS(dequantize(layer.view(), 1, 4, out), ContractViolation);
   CHECK_THROWS_AS(dequantize(layer.view(), 2, 1, out), ContractViolation);
   CHECK_NOTHROW(dequantize(layer.view(), 0, 3, out));
+  CHECK_THROWS_AS(dequantize(layer.view(), RowRange{0, 3}, ColumnRange{0, 201}, out), ContractViolation);
+  CHECK_THROWS_AS(dequantize(layer.view(), RowRange{0, 3}, ColumnRange{8, 200}, std::span(out).first(576)), ContractViolation);
 }
 
 }  // namespace lowbit::test::dequantize_tests

@@ -14,4 +14,13 @@ struct RowRange {
   friend constexpr bool operator==(const RowRange&, const RowRange&) = default;
 };
 
+/// Columns begin … end − 1.
+struct ColumnRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+
+  constexpr std::size_t size() const noexcept { return end - begin; }
+  friend constexpr bool operator==(const ColumnRange&, const ColumnRange&) = default;
+};
+
 }  // namespace lowbit

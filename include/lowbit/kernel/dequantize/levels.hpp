@@ -18,9 +18,10 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 
 #if LOWBIT_HAS_AVX2
 template <RegisterLevels<32> Q>
-isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, std::span<float> out) noexcept {
+isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, ColumnRange columns,
+                     std::span<float> out) noexcept {
   const LevelTableAvx2<Q> level;
-  for_each_run(w, rows, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
+  for_each_run(w, rows, columns, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
                                         __attribute__((always_inline)) {
     const __m256 scale = _mm256_set1_ps(p.scale);
     std::size_t i = 0;
@@ -41,9 +42,10 @@ isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, std::span
 
 #if LOWBIT_HAS_AVX512
 template <RegisterLevels<64> Q>
-isa::avx512 dequantize(isa::avx512, const PackedView<Q>& w, RowRange rows, std::span<float> out) noexcept {
+isa::avx512 dequantize(isa::avx512, const PackedView<Q>& w, RowRange rows, ColumnRange columns,
+                     std::span<float> out) noexcept {
   const LevelTableAvx512<Q> level;
-  for_each_run(w, rows, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q&, const point_params_t<Q>& p, float* to)
+  for_each_run(w, rows, columns, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q&, const point_params_t<Q>& p, float* to)
                                         __attribute__((always_inline)) {
     const __m512 scale = _mm512_set1_ps(p.scale);
     for (std::size_t i = 0; i < count; i += 16) {

@@ -16,13 +16,14 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 /// byte each, and 16 more may be read.
 template <Quantizer Q, class Run>
   requires(Q::format_type::dim == 1)
-LOWBIT_ALWAYS_INLINE void for_each_run(const PackedView<Q>& w, RowRange rows, float* out, const Run& run) noexcept {
+LOWBIT_ALWAYS_INLINE void for_each_run(const PackedView<Q>& w, RowRange rows, ColumnRange columns, float* out,
+                                       const Run& run) noexcept {
   constexpr std::size_t padding = 16;
   std::uint8_t codes[tile_codes<Q> + padding] = {};
   const Groups groups = w.groups();
   for (std::size_t r = rows.begin; r < rows.end; ++r)
-    for (std::size_t begin = 0; begin < w.cols; begin += tile_columns<Q>) {
-      const std::size_t count = std::min(tile_columns<Q>, w.cols - begin);
+    for (std::size_t begin = columns.begin; begin < columns.end; begin += tile_columns<Q>) {
+      const std::size_t count = std::min(tile_columns<Q>, columns.end - begin);
       pack::unpack_range<typename Q::layout_type>(w.row_codes(r), begin, std::span<std::uint8_t>(codes, count));
       for (std::size_t done = 0; done < count;) {
         const std::size_t g = groups.of_column(begin + done);

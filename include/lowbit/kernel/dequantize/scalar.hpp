@@ -53,14 +53,16 @@ void dequantize_tile(const PackedView<Q>& w, std::size_t r, std::size_t begin, s
   }
 }
 
-/// Writes ŵ of the named rows, row by row, to out[0 … (rows.end − rows.begin)·cols).
+/// Writes ŵ of the named rows and columns, row by row, to out[0 … rows · columns). columns.begin is a multiple of
+/// tile_columns<Q>.
 template <Quantizer Q>
-isa::scalar dequantize(isa::scalar, const PackedView<Q>& w, RowRange rows, std::span<float> out) noexcept {
+isa::scalar dequantize(isa::scalar, const PackedView<Q>& w, RowRange rows, ColumnRange columns,
+                       std::span<float> out) noexcept {
   float tile[tile_columns<Q>];
   float* at = out.data();
   for (std::size_t r = rows.begin; r < rows.end; ++r)
-    for (std::size_t begin = 0; begin < w.cols; begin += tile_columns<Q>) {
-      const std::size_t count = std::min(tile_columns<Q>, w.cols - begin);
+    for (std::size_t begin = columns.begin; begin < columns.end; begin += tile_columns<Q>) {
+      const std::size_t count = std::min(tile_columns<Q>, columns.end - begin);
       const bool whole_codes = count % Q::format_type::dim == 0;
       dequantize_tile(w, r, begin, count, whole_codes ? at : tile);
       if (!whole_codes) std::copy(tile, tile + count, at);

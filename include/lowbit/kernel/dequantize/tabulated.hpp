@@ -34,10 +34,11 @@ LOWBIT_ALWAYS_INLINE void fill_points(const Q& q, const point_params_t<Q>& p, fl
 
 #if LOWBIT_HAS_AVX2
 template <TabulatedQuantizer Q>
-isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, std::span<float> out) noexcept {
+isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, ColumnRange columns,
+                     std::span<float> out) noexcept {
   constexpr bool small = Q::format_type::cardinality <= 8;
   alignas(32) float table[16] = {};
-  for_each_run(w, rows, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
+  for_each_run(w, rows, columns, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
                                         __attribute__((always_inline)) {
     std::size_t i = 0;
     if (count >= least_tabulated) {
@@ -59,9 +60,10 @@ isa::avx2 dequantize(isa::avx2, const PackedView<Q>& w, RowRange rows, std::span
 
 #if LOWBIT_HAS_AVX512
 template <TabulatedQuantizer Q>
-isa::avx512 dequantize(isa::avx512, const PackedView<Q>& w, RowRange rows, std::span<float> out) noexcept {
+isa::avx512 dequantize(isa::avx512, const PackedView<Q>& w, RowRange rows, ColumnRange columns,
+                     std::span<float> out) noexcept {
   alignas(64) float table[16] = {};
-  for_each_run(w, rows, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
+  for_each_run(w, rows, columns, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
                                         __attribute__((always_inline)) {
     if (count < least_tabulated) {
       for (std::size_t i = 0; i < count; ++i) to[i] = q.dequantize(codes[i], p);
