@@ -95,8 +95,10 @@
 /// For the few bodies outside those namespaces that kernels run: they leave no symbol behind to be swapped.
 #if defined(__GNUC__)
 #define LOWBIT_ALWAYS_INLINE inline __attribute__((always_inline))
+#define LOWBIT_INLINE_LAMBDA __attribute__((always_inline))  // after a lambda's parameters
 #else
 #define LOWBIT_ALWAYS_INLINE inline
+#define LOWBIT_INLINE_LAMBDA
 #endif
 
 namespace lowbit::isa {

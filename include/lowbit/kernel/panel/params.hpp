@@ -12,12 +12,6 @@
 #include "lowbit/kernel/panel/shape.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 
-#if defined(__GNUC__)
-#define LOWBIT_INLINE_LAMBDA __attribute__((always_inline))
-#else
-#define LOWBIT_INLINE_LAMBDA
-#endif
-
 namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
