@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -34,14 +35,15 @@ class Layer {
     sample_.resize(distinct * cols);
     for (float& w : sample_) w = static_cast<float>(0.02 * rng.normal());
     const auto packed = quantize_nearest(Q{}, sample_, distinct, cols).value();
-    QuantizedMatrix<Q> full(rows, cols);
-    std::vector<typename Q::format_type::code_type> codes(cols);
-    for (std::size_t r = 0; r < rows; ++r) {
-      packed.row_codes(r % distinct, codes);
-      full.set_row_codes(r, codes);
-      for (std::size_t g = 0; g < full.groups().per_row_count(); ++g)
-        full.set_params(r, g, packed.group_params(r % distinct, g));
-    }
+    QuantizedMatrix<Q> full(rows, cols, packed.quantizer());
+    const auto tile = [](const auto& from, const auto& to) {
+      for (std::size_t at = 0; at < to.size(); at += from.size())
+        std::copy_n(from.begin(), std::min(from.size(), to.size() - at), to.begin() + static_cast<std::ptrdiff_t>(at));
+    };
+    tile(packed.codes(), full.codes());
+    tile(packed.params(), full.params());
+    tile(packed.zeros(), full.zeros());
+    tile(packed.shared(), full.shared());
     const std::size_t copies = residence == Residence::dram ? dram_bytes / full.stored_bytes() + 1 : 1;
     copies_.assign(copies, full);
     x_.resize(cols * tokens);

@@ -4,11 +4,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
-#include <utility>
 
 #include "lowbit/kernel/panel/params.hpp"
 #include "lowbit/kernel/panel/shape.hpp"
+#include "lowbit/kernel/simd/indices.hpp"
 
 /// The inner product of compute::int8: M tokens times R registers of rows, over the runs of a chunk. V is a set of byte
 /// lanes (BytesAvx2, …). Activations are broadcast from memory, four columns at a time; bytes of weights are made in
@@ -58,14 +57,6 @@ template <class V>
 struct TileTable<V, 64> : V::Table64 {
   using V::Table64::Table64;
 };
-
-/// f(0), f(1), … f(N − 1), each with its index as a constant: what is indexed by it can live in registers.
-template <std::size_t N, class F>
-LOWBIT_ALWAYS_INLINE void for_each_index(const F& f) noexcept {
-  [&]<std::size_t... I>(std::index_sequence<I...>) LOWBIT_INLINE_LAMBDA {
-    (f(std::integral_constant<std::size_t, I>{}), ...);
-  }(std::make_index_sequence<N>{});
-}
 
 /// Sums of one run. U sets of them are added at the end of it: a token alone would wait for each product otherwise.
 template <class V, class F, std::size_t M, std::size_t R, std::size_t U>

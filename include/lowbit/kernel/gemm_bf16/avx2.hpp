@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "lowbit/core/isa.hpp"
+
+#if LOWBIT_HAS_AVX2
+#include "lowbit/kernel/gemm_bf16/tile.hpp"
+#include "lowbit/kernel/simd/pairs_avx2.hpp"
+
+namespace lowbit::kernel {
+inline namespace LOWBIT_ISA_NAMESPACE {
+
+template <Quantizer Q>
+isa::avx2 gemm(isa::avx2, const PackedView<Q>& w, RowRange rows, const Bf16View& x, std::span<float> y) noexcept {
+  gemm_by_pairs<PairsAvx2>(weight_source<isa::avx2>(w), rows, x, y.data());
+  return {};
+}
+
+}  // namespace LOWBIT_ISA_NAMESPACE
+}  // namespace lowbit::kernel
+#endif
