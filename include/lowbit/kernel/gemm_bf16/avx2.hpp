@@ -12,7 +12,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 
 template <Quantizer Q>
 isa::avx2 gemm(isa::avx2, const PackedView<Q>& w, RowRange rows, const Bf16View& x, std::span<float> y) noexcept {
-  gemm_by_pairs<PairsAvx2>(weight_source<isa::avx2>(w), rows, x, y.data());
+  gemm_by_pairs<PairsAvx2>(weight_source<isa::avx2, 2, pair_slice>(w), rows, x, y.data());
   return {};
 }
 

@@ -12,7 +12,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 
 template <Quantizer Q>
 isa::avx512 gemm(isa::avx512, const PackedView<Q>& w, RowRange rows, const Bf16View& x, std::span<float> y) noexcept {
-  gemm_by_pairs<PairsAvx512>(weight_source<isa::avx512>(w), rows, x, y.data());
+  gemm_by_pairs<PairsAvx512>(weight_source<isa::avx512, 2, pair_slice>(w), rows, x, y.data());
   return {};
 }
 
@@ -20,7 +20,7 @@ isa::avx512 gemm(isa::avx512, const PackedView<Q>& w, RowRange rows, const Bf16V
 template <Quantizer Q>
 isa::avx512_bf16 gemm(isa::avx512_bf16, const PackedView<Q>& w, RowRange rows, const Bf16View& x,
                       std::span<float> y) noexcept {
-  gemm_by_pairs<PairsAvx512Bf16>(weight_source<isa::avx512>(w), rows, x, y.data());
+  gemm_by_pairs<PairsAvx512Bf16>(weight_source<isa::avx512, 2, pair_slice>(w), rows, x, y.data());
   return {};
 }
 #endif

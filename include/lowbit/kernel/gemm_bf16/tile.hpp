@@ -8,6 +8,7 @@
 
 #include "lowbit/kernel/gemm_bf16/scalar.hpp"
 #include "lowbit/kernel/simd/indices.hpp"
+#include "lowbit/kernel/simd/weight_source.hpp"
 
 /// compute::bf16 for every format: a slice of 16 rows at a time is dequantized, rounded and laid out as words of two
 /// columns of every row; all tokens are multiplied by it. V is a set of lanes of pairs (PairsAvx2, …).
@@ -17,29 +18,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 
 inline constexpr std::size_t pair_rows = 16;  ///< of a word of 64 bytes
 
-/// A matrix without its quantizer, so that all quantizers share the loops.
-struct WeightSource {
-  std::size_t rows, cols;
-  std::size_t slice;  ///< columns that are dequantized at a time, at most slice_columns; even
-  const void* view;
-  void (*dequantize)(const void* view, RowRange rows, ColumnRange columns, float* out) noexcept;
-
-  static constexpr std::size_t slice_columns = 512;
-};
-
-template <class Isa, Quantizer Q>
-WeightSource weight_source(const PackedView<Q>& w) noexcept {
-  static_assert(tile_columns<Q> <= WeightSource::slice_columns && tile_columns<Q> % 2 == 0);
-  return {.rows = w.rows,
-          .cols = w.cols,
-          .slice = WeightSource::slice_columns / tile_columns<Q> * tile_columns<Q>,
-          .view = &w,
-          .dequantize = [](const void* view, RowRange rows, ColumnRange columns, float* out) noexcept {
-            const auto& weights = *static_cast<const PackedView<Q>*>(view);
-            kernel::dequantize(Isa{}, weights, rows, columns,
-                               std::span<float>(out, (rows.end - rows.begin) * columns.size()));
-          }};
-}
+inline constexpr std::size_t pair_slice = 512;  ///< columns at a time
 
 /// M tokens times R registers of rows over `pairs` words, added to f.
 template <class V, std::size_t M, std::size_t R>
@@ -87,8 +66,8 @@ template <class V>
 void gemm_by_pairs(const WeightSource& w, RowRange rows, const Bf16View& x, float* y) noexcept {
   constexpr std::size_t registers = pair_rows / V::rows, strips = V::strips, all = registers * strips;
   constexpr std::size_t at_once = 512, lanes = strips * pair_rows;
-  alignas(64) float weights[pair_rows * WeightSource::slice_columns];
-  alignas(64) std::uint32_t words[strips][pair_rows * WeightSource::slice_columns / 2 + 80];  // not a power of two apart
+  alignas(64) float weights[pair_rows * pair_slice];
+  alignas(64) std::uint32_t words[strips][pair_rows * pair_slice / 2 + 80];  // not a power of two apart
   alignas(64) float f[at_once * lanes];
   for (std::size_t first = 0; first < x.tokens; first += at_once) {
     const std::size_t tokens = std::min(at_once, x.tokens - first);

@@ -5,6 +5,7 @@
 
 #if LOWBIT_HAS_AVX512
 #include "lowbit/kernel/gemm_int8/panels.hpp"
+#include "lowbit/kernel/gemm_int8/requantized.hpp"
 #include "lowbit/kernel/simd/bytes_avx512.hpp"
 
 namespace lowbit::kernel {
@@ -16,12 +17,24 @@ isa::avx512 gemm(isa::avx512, const PanelView<Q, compute::int8>& w, RowRange row
   gemm_by_panels<BytesAvx512>(w, rows, x, y);
   return {};
 }
+template <Quantizer Q>
+isa::avx512 gemm(isa::avx512, const PackedView<Q>& w, RowRange rows, const Int8View& x, std::span<float> y) noexcept {
+  gemm_by_requantizing<BytesAvx512>(weight_source<isa::avx512, requantized_run, requantized_slice>(w), rows, x, y.data());
+  return {};
+}
 
 #if LOWBIT_HAS_AVX512_VNNI
 template <PanelQuantizer Q>
 isa::avx512_vnni gemm(isa::avx512_vnni, const PanelView<Q, compute::int8>& w, RowRange rows, const Int8View& x,
                       std::span<float> y) noexcept {
   gemm_by_panels<BytesAvx512Vnni>(w, rows, x, y);
+  return {};
+}
+template <Quantizer Q>
+isa::avx512_vnni gemm(isa::avx512_vnni, const PackedView<Q>& w, RowRange rows, const Int8View& x,
+                      std::span<float> y) noexcept {
+  gemm_by_requantizing<BytesAvx512Vnni>(weight_source<isa::avx512, requantized_run, requantized_slice>(w), rows, x,
+                                        y.data());
   return {};
 }
 #endif

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "lowbit/core/isa.hpp"
+#include "lowbit/kernel/int8_activations/scalar.hpp"
 
 #if LOWBIT_HAS_AVX2
 #include <immintrin.h>
@@ -87,6 +88,32 @@ struct BytesAvx2 {
       const Ints top = _mm256_madd_epi16(_mm256_maddubs_epi16(both(w, splat(0x80)), x), ones);
       return add(sum, add(low, top));
     }
+  }
+
+  /// 32 floats as bytes with offset 128, largest magnitude 127; gives the scale. As quantize_token of one run.
+  LOWBIT_ALWAYS_INLINE static float to_bytes(const float* from, std::uint8_t* to) noexcept {
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
+    __m256i most = _mm256_setzero_si256();
+    for (int k = 0; k < 4; ++k)
+      most = _mm256_max_epu32(
+          most, _mm256_and_si256(magnitude, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + 8 * k))));
+    __m128i top = _mm_max_epu32(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
+    top = _mm_max_epu32(top, _mm_shuffle_epi32(top, 0x4e));
+    top = _mm_max_epu32(top, _mm_shuffle_epi32(top, 0xb1));
+    const Int8Scale s = int8_scale(static_cast<std::uint32_t>(_mm_cvtsi128_si32(top)));
+    const __m256 inverse = _mm256_set1_ps(s.inverse);
+    const __m256i used = _mm256_set1_epi32(s.inverse == 0.0f ? 0 : -1);  // NaN times 0 is no code
+    __m256i v[4];
+    for (int k = 0; k < 4; ++k) {
+      const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(from + 8 * k), inverse);
+      v[k] = _mm256_and_si256(
+          used, _mm256_cvttps_epi32(_mm256_round_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)));
+    }
+    const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm256_xor_si256(_mm256_permutevar8x32_epi32(bytes, order), splat(0x80)));
+    return s.scale;
   }
 
   LOWBIT_ALWAYS_INLINE static Floats zero() noexcept { return _mm256_setzero_ps(); }

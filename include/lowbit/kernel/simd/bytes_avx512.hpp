@@ -73,6 +73,10 @@ struct BytesAvx512 {
     }
   }
 
+  LOWBIT_ALWAYS_INLINE static float to_bytes(const float* from, std::uint8_t* to) noexcept {
+    return BytesAvx2::to_bytes(from, to);
+  }
+
   LOWBIT_ALWAYS_INLINE static Floats zero() noexcept { return _mm512_setzero_ps(); }
   LOWBIT_ALWAYS_INLINE static Floats set_float(float v) noexcept { return _mm512_set1_ps(v); }
   LOWBIT_ALWAYS_INLINE static Floats load_floats(const float* p) noexcept { return _mm512_loadu_ps(p); }
