@@ -59,7 +59,7 @@ double worst_share(Problem<Q>& p, std::span<const float> y, bool exact) {
       for (std::size_t c = 0; c < p.w.cols; ++c) {
         const test::PanelWeight w = test::panel_weight(p.w, r, c);
         const double x = static_cast<double>(p.x[t * p.w.cols + c]);
-        const double xq = s * a.codes[t * a.shape.pitch() + c / a.shape.run * a.shape.run_stride + c % a.shape.run];
+        const double xq = s * a.codes[t * a.shape.pitch() + c / a.shape.run * a.shape.run_stride + a.shape.place(c % a.shape.run)];
         want += exact ? w.value * xq : w.point * x;
         bound += gamma * w.magnitude * std::fabs(xq);
         if (!exact)  // the last term: what dequantize rounds
@@ -126,7 +126,8 @@ using tile_quantizers = std::tuple<  //
     Grid<Int4, per_tensor, ZeroPoint::integer, ScaleStorage::f32>, Grid<Int5, 32, ZeroPoint::real, ScaleStorage::bf16>,
     Grid<Int6, per_row, ZeroPoint::none, ScaleStorage::bf16>, Grid<Int7, 8, ZeroPoint::integer, ScaleStorage::f16>,
     Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>, Grid<Int8, dynamic_group, ZeroPoint::integer, ScaleStorage::f32>,
-    Scaled<NF4, float, 64>, Mxfp6E2M3, Mxfp8E4M3, Nvfp4, TernaryScaled<>, GgufQ3K, GgufQ4K>;
+    Scaled<NF4, float, 64>, Mxfp6E2M3, Mxfp8E4M3, Nvfp4, TernaryScaled<>, GgufQ3K, GgufQ4K,
+    VectorScaled<E8P, float, 40>>;
 
 }  // namespace
 

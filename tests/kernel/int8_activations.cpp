@@ -32,7 +32,8 @@ Tokens quantized(std::span<const float> x, std::size_t tokens, Int8Shape shape) 
 }
 
 constexpr Int8Shape shapes[] = {{1, 1, 16},      {7, 5, 16, 127},     {16, 16, 16},   {33, 16, 16},     {130, 128, 128},
-                                {300, 100, 112, 8}, {509, 32, 32, 1, true}, {1024, 1024, 1024}, {2051, 2051, 2064}, {0, 1, 16}};
+                                {300, 100, 112, 8}, {509, 32, 32, 1, true}, {1024, 1024, 1024}, {2051, 2051, 2064}, {0, 1, 16},
+                                {100, 40, 64, 16, false, 8}, {37, 37, 48, 1, false, 3}};
 
 }  // namespace
 
@@ -63,7 +64,7 @@ TEST_CASE("int8 activations: within half a step, sums are of the codes, padding 
     std::vector<bool> used(shape.pitch(), false);
     std::vector<std::int32_t> sums(shape.runs(), 0);
     for (std::size_t c = 0; c < shape.cols; ++c) {
-      const std::size_t at = c / shape.run * shape.run_stride + c % shape.run;
+      const std::size_t at = c / shape.run * shape.run_stride + shape.place(c % shape.run);
       used[at] = true;
       sums[c / shape.run] += t.codes[at];
       worst = std::max(worst, std::fabs(static_cast<double>(x[c]) - static_cast<double>(t.scales[0]) * t.codes[at]));

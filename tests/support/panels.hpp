@@ -9,7 +9,9 @@
 #include <type_traits>
 #include <vector>
 
+#include "lowbit/format/e8p.hpp"
 #include "lowbit/kernel/gemm_int8.hpp"
+#include "lowbit/quantizer/vector_scaled.hpp"
 #include "support/layers.hpp"
 
 /// What the weights of panels are, in double, from the packed matrix and without the kernels.
@@ -30,11 +32,17 @@ PanelWeight panel_weight(const PackedView<Q>& w, std::size_t r, std::size_t c) {
   const std::size_t g = groups.of_column(c);
   const Q q = w.group_quantizer(r, g);
   const auto point = point_params(q, w.group_params(r, g), c - groups.begin(g));
+  constexpr std::size_t dim = Q::format_type::dim;
   std::vector<typename Q::format_type::code_type> code(1);
-  w.unpack(r, c, code);
-  float dequantized;
-  q.dequantize(code[0], point, std::span<float, 1>(&dequantized, 1));
-  if constexpr (LevelQuantizer<Q>) {
+  w.unpack(r, c / dim, code);
+  float all[dim];
+  q.dequantize(code[0], point, std::span<float, dim>(all));
+  const float dequantized = all[c % dim];
+  if constexpr (dim != 1) {
+    typename Q::format_type{}.decode(code[0], std::span<float, dim>(all));
+    const double product = static_cast<double>(point.scale) * static_cast<double>(all[c % dim]);
+    return {product, std::fabs(product), 0.0, static_cast<double>(dequantized)};
+  } else if constexpr (LevelQuantizer<Q>) {
     const double scale = static_cast<double>(point.scale) * static_cast<double>(Levels::step);
     const double product = scale * (static_cast<double>(Levels::bytes[code[0]]) - Levels::offset);
     double m = 0.0;
@@ -66,6 +74,6 @@ struct panels_of<std::tuple<Qs...>> {
 using panel_quantizers =
     detail::panels_of<decltype(std::tuple_cat(uniform_quantizers{}, level_quantizers{},
                                               std::tuple<DoubleQuantized<NF4>, Grid<Int3, 16, ZeroPoint::none, ScaleStorage::f16>,
-                                                         Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>>{}))>::type;
+                                                         Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>, VectorScaled<E8P>>{}))>::type;
 
 }  // namespace lowbit::test

@@ -30,7 +30,8 @@ constexpr Int8Shape int8_shape(const PanelView<Q, compute::int8>& w) noexcept {
           .run = shape.run,
           .run_stride = shape.run_stride(),
           .offset = Levels::kind == kernel::PanelOffset::constant ? Levels::offset : 1,
-          .real = Levels::kind == kernel::PanelOffset::real};
+          .real = Levels::kind == kernel::PanelOffset::real,
+          .vector = Q::format_type::dim};
 }
 template <Quantizer Q>
 constexpr Int8Shape int8_shape(const PackedView<Q>& w) noexcept {

@@ -26,7 +26,8 @@ struct Int8View {
   Int8Shape shape{};
 
   bool consistent() const noexcept {
-    return shape.run >= 1 && shape.run_stride >= shape.run && codes.size() == tokens * shape.pitch() &&
+    return shape.run >= 1 && shape.run_stride >= shape.run && shape.vector >= 1 && shape.vector <= Int8Shape::most_vector &&
+           (shape.vector == 1 || shape.run_stride % (4 * shape.vector) == 0) && codes.size() == tokens * shape.pitch() &&
            scales.size() == tokens && sums.size() == tokens * shape.runs();
   }
 };
@@ -65,10 +66,12 @@ void quantize_activations(std::span<const float> x, std::size_t begin, std::size
   LOWBIT_EXPECTS(out.consistent(), "quantize_activations: the spans of the view fit its shape");
   LOWBIT_EXPECTS(begin <= end && end <= out.tokens, "quantize_activations: the tokens are there");
   LOWBIT_EXPECTS(x.size() == out.tokens * out.shape.cols, "quantize_activations: x holds one float per column and token");
-  for (std::size_t t = begin; t < end; ++t)
-    out.scales[t] = kernel::quantize_token(Isa{}, out.shape, x.data() + t * out.shape.cols,
-                                           out.codes.data() + t * out.shape.pitch(),
+  for (std::size_t t = begin; t < end; ++t) {
+    std::int8_t* const codes = out.codes.data() + t * out.shape.pitch();
+    out.scales[t] = kernel::quantize_token(Isa{}, out.shape, x.data() + t * out.shape.cols, codes,
                                            out.sums.data() + t * out.shape.runs());
+    if (out.shape.vector != 1) kernel::interleave_vectors(out.shape, codes);
+  }
 }
 
 template <class Isa = isa::native>

@@ -14,6 +14,7 @@
 #include "lowbit/core/buffer.hpp"
 #include "lowbit/core/result.hpp"
 #include "lowbit/kernel/compute.hpp"
+#include "lowbit/kernel/panel/e8p.hpp"
 #include "lowbit/kernel/panel/gguf.hpp"
 #include "lowbit/kernel/panel/params.hpp"
 #include "lowbit/kernel/panel/scales.hpp"
@@ -89,7 +90,8 @@ Result<Panels<Q, Compute>> to_panels(const PackedView<Q>& w) {
   Panels<Q, Compute> out(w.rows, w.cols, w.quantizer, std::vector<float>(w.shared.begin(), w.shared.end()));
   const kernel::PanelShape shape = out.view().shape();
   const Groups groups = w.groups();
-  std::vector<typename Q::format_type::code_type> codes(w.cols);
+  constexpr std::size_t dim = Q::format_type::dim;
+  std::vector<typename Q::format_type::code_type> codes(ceil_div(w.cols, dim));
   for (std::size_t r = 0; r < w.rows; ++r) {
     std::uint8_t* panel = out.bytes().data() + r / kernel::panel_rows * shape.panel_bytes();
     const std::size_t lane = r % kernel::panel_rows;
@@ -117,15 +119,16 @@ Result<Panels<Q, Compute>> to_panels(const PackedView<Q>& w) {
                        .column = run * shape.run};
         const bool half = shape.split && i % 2 != 0;
         std::uint8_t* block = blocks + shape.run_offset(chunk, half ? i - 1 : i);
-        for (std::size_t c = 0; c < shape.columns_of_run(run); ++c) {
-          const auto code = static_cast<std::size_t>(codes[run * shape.run + c]);
+        for (std::size_t c = 0; c < shape.columns_of_run(run); c += dim) {
+          const auto code = static_cast<std::size_t>(codes[(run * shape.run + c) / dim]);
           if constexpr (LevelQuantizer<Q>)
             if (!std::isfinite(static_cast<float>(Q::levels[code])))
               return Error{.code = Errc::not_finite, .message = "a code names NaN or infinity", .row = r,
                            .column = run * shape.run + c};
           const std::size_t at = c + (half ? shape.run : 0);
-          Storage::Codes::put(block + at / shape.block_columns * shape.block_bytes, lane, at % shape.block_columns,
-                              Storage::stores_levels ? Levels::bytes[code] : static_cast<unsigned>(code));
+          unsigned stored = static_cast<unsigned>(code);
+          if constexpr (Storage::stores_levels) stored = Levels::bytes[code];
+          Storage::Codes::put(block + at / shape.block_columns * shape.block_bytes, lane, at % shape.block_columns, stored);
         }
       }
     }

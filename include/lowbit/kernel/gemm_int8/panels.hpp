@@ -19,7 +19,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 /// Sets whose products of bytes are exact make one format of all largest bytes.
 template <class V, PanelQuantizer Q>
 using tile_format = TileFormat<typename PanelStorage<Q>::Codes, PanelStorage<Q>::table,
-                               (V::exact_bytes || (most_level<Q>) > 127) ? 255 : 127, PanelLevels<Q>::kind>;
+                               V::exact_bytes || (PanelStorage<Q>::most > 127) ? 255 : 127, PanelLevels<Q>::kind>;
 
 /// For several tokens: registers of rows, and the most tokens of a tile. The sums must stay in registers.
 template <class V>

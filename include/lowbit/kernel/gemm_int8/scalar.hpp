@@ -56,7 +56,7 @@ isa::scalar gemm(isa::scalar, const PanelView<Q, compute::int8>& w, RowRange row
             unsigned byte = Storage::Codes::get(blocks + at / shape.block_columns * shape.block_bytes, lane,
                                                 at % shape.block_columns);
             if constexpr (Storage::table != 0) byte = Storage::entries[byte];
-            n += static_cast<std::int32_t>(byte) * a[c];
+            n += static_cast<std::int32_t>(byte) * a[x.shape.place(c)];
           }
           float& f = y[t * w.rows + r];
           f = std::fma(params.scale[piece][lane], static_cast<float>(n), f);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "lowbit/kernel/panel/params.hpp"
 #include "lowbit/kernel/panel/shape.hpp"
@@ -58,6 +59,24 @@ struct TileTable<V, 64> : V::Table64 {
   using V::Table64::Table64;
 };
 
+/// A block of a register of rows, whose operands are asked for one after the other. Codes of vectors have a Block of their
+/// own, for what all operands share.
+template <class V, class F>
+struct TileBlock {
+  const std::uint8_t* block;
+  const TileTable<V, F::table>& table;
+  template <std::size_t J>
+  LOWBIT_ALWAYS_INLINE typename V::Bytes operand() const noexcept {
+    return table(F::Codes::template operand<V, J>(block));
+  }
+};
+template <class V, class F>
+  requires requires { typename F::Codes::template Block<V>; }
+struct TileBlock<V, F> : F::Codes::template Block<V> {
+  LOWBIT_ALWAYS_INLINE TileBlock(const std::uint8_t* block, const TileTable<V, F::table>&) noexcept
+      : F::Codes::template Block<V>(block) {}
+};
+
 /// Sums of one run. U sets of them are added at the end of it: a token alone would wait for each product otherwise.
 template <class V, class F, std::size_t M, std::size_t R, std::size_t U>
 struct TileSums {
@@ -68,14 +87,19 @@ struct TileSums {
 
   /// Operands From, From + 1, … of a block; x at the column of operand From.
   template <std::size_t From, std::size_t Count>
-  LOWBIT_ALWAYS_INLINE void operands(const Table& table, const std::uint8_t* const* block, const std::int8_t* x,
+  LOWBIT_ALWAYS_INLINE void operands(const Table& table, const std::uint8_t* const* from, const std::int8_t* x,
                                      std::size_t pitch) noexcept {
+    [&]<std::size_t... I>(std::index_sequence<I...>) LOWBIT_INLINE_LAMBDA {
+      const TileBlock<V, F> block[R] = {TileBlock<V, F>{from[I], table}...};
+      operands<From, Count>(block, x, pitch);
+    }(std::make_index_sequence<R>{});
+  }
+  template <std::size_t From, std::size_t Count>
+  LOWBIT_ALWAYS_INLINE void operands(const TileBlock<V, F>* block, const std::int8_t* x, std::size_t pitch) noexcept {
     for_each_index<Count>([&](auto k) LOWBIT_INLINE_LAMBDA {
       constexpr std::size_t j = From + k, u = j % U;
       typename V::Bytes w[R];
-      for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
-        w[i] = table(F::Codes::template operand<V, j>(block[i]));
-      });
+      for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA { w[i] = block[i].template operand<j>(); });
       for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA {
         const typename V::Bytes a = V::broadcast4(x + m * pitch + 4 * k);
         for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {

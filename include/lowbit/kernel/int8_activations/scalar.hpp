@@ -46,5 +46,16 @@ inline float quantize_token(isa::scalar, const Int8Shape& shape, const float* x,
   return s.scale;
 }
 
+/// Moves codes in natural order to where shape.place puts them.
+inline void interleave_vectors(const Int8Shape& shape, std::int8_t* codes) noexcept {
+  const std::size_t d = shape.vector, block = 4 * d, all = shape.runs() * shape.run_stride;
+  std::int8_t natural[4 * Int8Shape::most_vector];
+  for (std::size_t at = 0; at < all; at += block) {
+    std::copy_n(codes + at, block, natural);
+    for (std::size_t c = 0; c < d; ++c)
+      for (std::size_t k = 0; k < 4; ++k) codes[at + 4 * c + k] = natural[k * d + c];
+  }
+}
+
 }  // namespace LOWBIT_ISA_NAMESPACE
 }  // namespace lowbit::kernel

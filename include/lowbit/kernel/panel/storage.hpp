@@ -17,7 +17,7 @@ namespace lowbit {
 
 /// Quantizers whose weights become bytes: what compute::int8 multiplies.
 template <class Q>
-concept PanelQuantizer = Quantizer<Q> && Q::format_type::dim == 1 && requires { kernel::PanelLevels<Q>::step; };
+concept PanelQuantizer = Quantizer<Q> && requires { kernel::PanelLevels<Q>::step; };
 
 namespace kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
@@ -32,6 +32,7 @@ struct PanelStorage {
   static constexpr int bits = stores_levels ? 8 : code_bits;
   static constexpr std::size_t table = codes_are_levels<Q> || stores_levels ? 0 : count <= 16 ? 16 : 64;
   using Codes = PanelCodes<bits>;
+  static constexpr int most = most_level<Q>;  ///< the largest byte
 
   /// The table, for tables of 16 or 64.
   static constexpr auto entries = [] {
@@ -52,7 +53,8 @@ inline constexpr std::size_t fixed_run = [] {
 
 /// Runs of Q are half a block.
 template <PanelQuantizer Q>
-inline constexpr bool half_block_runs = 2 * fixed_run<Q> == PanelStorage<Q>::Codes::columns;
+inline constexpr bool half_block_runs =
+    Q::format_type::dim == 1 && 2 * fixed_run<Q> == PanelStorage<Q>::Codes::columns;
 
 template <PanelQuantizer Q>
 constexpr PanelShape panel_shape(std::size_t rows, std::size_t cols, std::size_t group_size) noexcept {

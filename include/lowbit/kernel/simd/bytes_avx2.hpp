@@ -36,6 +36,19 @@ struct BytesAvx2 {
   LOWBIT_ALWAYS_INLINE static Bytes splat(int byte) noexcept { return _mm256_set1_epi8(static_cast<char>(byte)); }
   LOWBIT_ALWAYS_INLINE static Bytes both(Bytes a, Bytes b) noexcept { return _mm256_and_si256(a, b); }
   LOWBIT_ALWAYS_INLINE static Bytes either(Bytes a, Bytes b) noexcept { return _mm256_or_si256(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes differ(Bytes a, Bytes b) noexcept { return _mm256_xor_si256(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes plus(Bytes a, Bytes b) noexcept { return _mm256_add_epi8(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes minus(Bytes a, Bytes b) noexcept { return _mm256_sub_epi8(a, b); }
+  /// −a in the bytes where `bits` has all of Mask, a in the others.
+  template <int Mask>
+  LOWBIT_ALWAYS_INLINE static Bytes negate(Bytes a, Bytes bits) noexcept {
+    const Bytes where = _mm256_cmpeq_epi8(both(bits, splat(Mask)), splat(Mask));
+    return minus(differ(a, where), where);
+  }
+  /// 0xff in the bytes that are at least `least`, 0 in the others.
+  LOWBIT_ALWAYS_INLINE static Bytes at_least(Bytes a, int least) noexcept {
+    return _mm256_cmpeq_epi8(_mm256_max_epu8(a, splat(least)), a);
+  }
   /// Bits move N places up (N < 0: down); what crosses from one byte to the next is for the caller to mask.
   template <int N>
   LOWBIT_ALWAYS_INLINE static Bytes shift(Bytes a) noexcept {
@@ -62,6 +75,18 @@ struct BytesAvx2 {
       const Bytes a = _mm256_blendv_epi8(quarters[0](low), quarters[1](low), by4);
       const Bytes b = _mm256_blendv_epi8(quarters[2](low), quarters[3](low), by4);
       return _mm256_blendv_epi8(a, b, by5);
+    }
+  };
+
+  struct Table256 {
+    const std::uint8_t* entries;
+    LOWBIT_ALWAYS_INLINE explicit Table256(const std::uint8_t* t) noexcept : entries(t) {}
+    LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept {
+      const Bytes low = both(index, splat(15)), high = both(shift<-4>(index), splat(15));
+      Bytes found = _mm256_setzero_si256();
+      for (int h = 0; h < 16; ++h)
+        found = either(found, both(_mm256_cmpeq_epi8(high, splat(h)), Table16(entries + 16 * h)(low)));
+      return found;
     }
   };
 

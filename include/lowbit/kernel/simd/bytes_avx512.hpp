@@ -24,6 +24,17 @@ struct BytesAvx512 {
   LOWBIT_ALWAYS_INLINE static Bytes splat(int byte) noexcept { return _mm512_set1_epi8(static_cast<char>(byte)); }
   LOWBIT_ALWAYS_INLINE static Bytes both(Bytes a, Bytes b) noexcept { return _mm512_and_si512(a, b); }
   LOWBIT_ALWAYS_INLINE static Bytes either(Bytes a, Bytes b) noexcept { return _mm512_or_si512(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes differ(Bytes a, Bytes b) noexcept { return _mm512_xor_si512(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes plus(Bytes a, Bytes b) noexcept { return _mm512_add_epi8(a, b); }
+  LOWBIT_ALWAYS_INLINE static Bytes minus(Bytes a, Bytes b) noexcept { return _mm512_sub_epi8(a, b); }
+  template <int Mask>
+  LOWBIT_ALWAYS_INLINE static Bytes negate(Bytes a, Bytes bits) noexcept {
+    static_assert((Mask & (Mask - 1)) == 0, "vptestmb asks for any bit");
+    return _mm512_mask_sub_epi8(a, _mm512_test_epi8_mask(bits, splat(Mask)), _mm512_setzero_si512(), a);
+  }
+  LOWBIT_ALWAYS_INLINE static Bytes at_least(Bytes a, int least) noexcept {
+    return _mm512_movm_epi8(_mm512_cmpge_epu8_mask(a, splat(least)));
+  }
   template <int N>
   LOWBIT_ALWAYS_INLINE static Bytes shift(Bytes a) noexcept {
     if constexpr (N > 0)
@@ -49,6 +60,18 @@ struct BytesAvx512 {
       const Bytes a = _mm512_mask_shuffle_epi8(quarters[0](low), odd, quarters[1].entries, low);
       const Bytes b = _mm512_mask_shuffle_epi8(quarters[2](low), odd, quarters[3].entries, low);
       return _mm512_mask_blend_epi8(high, a, b);
+    }
+  };
+
+  struct Table256 {
+    const std::uint8_t* entries;
+    LOWBIT_ALWAYS_INLINE explicit Table256(const std::uint8_t* t) noexcept : entries(t) {}
+    LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept {
+      const Bytes low = both(index, splat(15)), high = both(shift<-4>(index), splat(15));
+      Bytes found = _mm512_setzero_si512();
+      for (int h = 0; h < 16; ++h)
+        found = _mm512_mask_shuffle_epi8(found, _mm512_cmpeq_epi8_mask(high, splat(h)), Table16(entries + 16 * h).entries, low);
+      return found;
     }
   };
 
@@ -106,6 +129,15 @@ struct BytesAvx512Vbmi : BytesAvx512Vnni {
     LOWBIT_ALWAYS_INLINE explicit Table64(const std::uint8_t* t) noexcept : entries(_mm512_loadu_si512(t)) {}
     LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept {
       return _mm512_maskz_permutexvar_epi8(~__mmask64{0}, index, entries);
+    }
+  };
+  struct Table256 {
+    const std::uint8_t* entries;
+    LOWBIT_ALWAYS_INLINE explicit Table256(const std::uint8_t* t) noexcept : entries(t) {}
+    LOWBIT_ALWAYS_INLINE Bytes operator()(Bytes index) const noexcept {
+      const auto part = [&](int i) LOWBIT_INLINE_LAMBDA { return _mm512_loadu_si512(entries + 64 * i); };
+      return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), _mm512_permutex2var_epi8(part(0), index, part(1)),
+                                    _mm512_permutex2var_epi8(part(2), index, part(3)));
     }
   };
 };
