@@ -127,7 +127,7 @@ using tile_quantizers = std::tuple<  //
     Grid<Int6, per_row, ZeroPoint::none, ScaleStorage::bf16>, Grid<Int7, 8, ZeroPoint::integer, ScaleStorage::f16>,
     Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>, Grid<Int8, dynamic_group, ZeroPoint::integer, ScaleStorage::f32>,
     Scaled<NF4, float, 64>, Mxfp6E2M3, Mxfp8E4M3, Nvfp4, TernaryScaled<>, GgufQ3K, GgufQ4K,
-    VectorScaled<E8P, float, 40>>;
+    VectorScaled<E8P, float, 40>, VectorScaled<E8P>>;
 
 }  // namespace
 

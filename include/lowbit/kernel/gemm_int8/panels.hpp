@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "lowbit/kernel/gemm_int8/scalar.hpp"
+#include "lowbit/kernel/gemm_int8/slices.hpp"
 #include "lowbit/kernel/gemm_int8/tile.hpp"
 
 /// The loops over tokens, panels and chunks around multiply_tile. Tokens come in blocks whose activations fit the second
@@ -20,14 +22,6 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 template <class V, PanelQuantizer Q>
 using tile_format = TileFormat<typename PanelStorage<Q>::Codes, PanelStorage<Q>::table,
                                V::exact_bytes || (PanelStorage<Q>::most > 127) ? 255 : 127, PanelLevels<Q>::kind>;
-
-/// For several tokens: registers of rows, and the most tokens of a tile. The sums must stay in registers.
-template <class V>
-struct TileSizes {
-  static constexpr std::size_t registers = panel_rows / V::rows;  ///< of a panel
-  static constexpr std::size_t panels = registers == 1 ? 2 : 1;   ///< at a time
-  static constexpr std::size_t most = registers == 1 ? 6 : 4;
-};
 
 /// One token and one panel, the product that memory bounds. Sums of a long run go to several registers, since each byte
 /// product waits for the last one of its register; short runs (Short: at most 32 columns) overlap by themselves.
@@ -115,6 +109,9 @@ void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, flo
   const std::size_t chunks = shape.chunks(), panel_bytes = shape.panel_bytes();
   const ChunkPlan full(shape, 0), last(shape, chunks - 1);
   const std::size_t full_bytes = shape.chunk_bytes(0), pitch = x.shape.pitch(), all_runs = x.shape.runs();
+  constexpr bool decodes = requires { typename F::Codes::template Block<V>; };
+  constexpr std::size_t few = 4;  // that are multiplied as codes are decoded
+  std::conditional_t<decodes, Slice<V>, TileArguments> slice;
   PanelParams params[most_panels];
   alignas(64) float f[at_once * most_panels * panel_rows];
   for (std::size_t row = rows.begin / panel_rows * panel_rows; row < rows.end; row += lanes) {
@@ -155,10 +152,16 @@ void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, flo
         t.f_pitch = lanes;
         t.table = w.table;
         t.ahead = panels * panel_bytes;
-        if (alone)
+        if (alone) {
           multiply_token<V, F, Split, Short>(t);
-        else
-          multiply_tokens<V, F, Split, Short>(t, tokens);
+          continue;
+        }
+        if constexpr (decodes)
+          if (tokens > few) {
+            multiply_decoded<V, F>(t, tokens, slice);
+            continue;
+          }
+        multiply_tokens<V, F, Split, Short>(t, tokens);
       }
     }
     const std::size_t low = std::max(row, rows.begin), high = std::min(row + lanes, rows.end);

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
-#include "lowbit/kernel/gemm_int8/tile.hpp"
+#include "lowbit/kernel/gemm_int8/slices.hpp"
 #include "lowbit/kernel/int8_activations.hpp"
 #include "lowbit/kernel/row_range.hpp"
 #include "lowbit/kernel/simd/weight_source.hpp"
@@ -58,11 +59,11 @@ isa::scalar gemm(isa::scalar, const PackedView<Q>& w, RowRange rows, const Int8V
 
 template <class V>
 void gemm_by_requantizing(const WeightSource& w, RowRange rows, const Int8View& x, float* y) noexcept {
-  using F = TileFormat<PanelCodes<8>, 0, 255, PanelOffset::constant>;
-  constexpr std::size_t registers = panel_rows / V::rows, panels = registers == 1 ? 2 : 1, all = registers * panels;
+  constexpr std::size_t registers = TileSizes<V>::registers, panels = TileSizes<V>::panels, all = registers * panels;
   constexpr std::size_t at_once = 512, lanes = panels * panel_rows, runs_at_once = requantized_slice / requantized_run;
   alignas(64) float slice[requantized_slice];
-  alignas(64) std::uint8_t bytes[panels][panel_rows * requantized_slice + 5 * word_bytes];  // not a power of two apart
+  static_assert(requantized_slice <= Slice<V>::columns);
+  Slice<V> decoded;
   alignas(64) float scales[panels][runs_at_once][panel_rows];
   alignas(64) float f[at_once * lanes];
   for (std::size_t first = 0; first < x.tokens; first += at_once) {
@@ -82,14 +83,12 @@ void gemm_by_requantizing(const WeightSource& w, RowRange rows, const Int8View& 
             alignas(32) std::uint8_t run[requantized_run] = {};
             scales[p][i][lane] = r < count ? V::to_bytes(slice + i * requantized_run, run) : 0.0f;
             for (std::size_t k = 0; k < requantized_run / 4; ++k)
-              std::memcpy(bytes[p] + (i * requantized_run / 4 + k) * word_bytes + 4 * lane, run + 4 * k, 4);
+              std::memcpy(decoded.bytes[p] + (i * requantized_run / 4 + k) * word_bytes + 4 * lane, run + 4 * k, 4);
           }
         }
         TileArguments t{};
-        for (std::size_t i = 0; i < all; ++i) {
-          t.codes[i] = bytes[i / registers] + 4 * V::rows * (i % registers);
-          t.scales[i] = scales[i / registers][0] + V::rows * (i % registers);
-        }
+        decoded.point(t);
+        for (std::size_t i = 0; i < all; ++i) t.scales[i] = scales[i / registers][0] + V::rows * (i % registers);
         t.x = x.codes.data() + first * x.shape.pitch() + begin;
         t.x_pitch = x.shape.pitch();
         t.run_stride = requantized_run;
@@ -99,18 +98,7 @@ void gemm_by_requantizing(const WeightSource& w, RowRange rows, const Int8View& 
         t.blocks = t.last_blocks = requantized_run / PanelCodes<8>::columns;
         t.f = f;
         t.f_pitch = lanes;
-        std::size_t left = tokens;
-        const auto tile = [&]<std::size_t M>() {
-          multiply_tile<V, F, false, false, M, all, 1>(t);
-          t.x += M * t.x_pitch;
-          t.sums += M * t.sums_pitch;
-          t.f += M * lanes;
-          left -= M;
-        };
-        constexpr std::size_t most = registers == 1 ? 6 : 4;
-        while (left >= most) tile.template operator()<most>();
-        while (left >= 2) tile.template operator()<2>();
-        if (left != 0) tile.template operator()<1>();
+        multiply_bytes<V>(t, tokens);
       }
       for (std::size_t m = 0; m < tokens; ++m)
         for (std::size_t r = 0; r < count; ++r)

@@ -60,9 +60,10 @@ template <PanelQuantizer Q>
 constexpr PanelShape panel_shape(std::size_t rows, std::size_t cols, std::size_t group_size) noexcept {
   using Storage = PanelStorage<Q>;
   const std::size_t group = std::min(Groups(rows, cols, group_size).size(), std::max<std::size_t>(cols, 1));
-  std::size_t run = std::min(point_columns<Q>, std::min(group, PanelShape::longest_run));
+  constexpr std::size_t dim = Q::format_type::dim, longest = dim == 1 ? PanelShape::longest_run : PanelShape::longest_decoded;
+  std::size_t run = std::min(point_columns<Q>, std::min(group, longest / dim * dim));
   if (point_columns<Q> > group && cols > group)
-    while (group % run != 0) --run;  // several runs of one long group are equal
+    while (group % run != 0 || run % dim != 0) --run;  // several runs of one long group are equal
   return {.cols = cols,
           .group = std::max(group, run),
           .run = run,
