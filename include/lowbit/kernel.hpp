@@ -7,8 +7,10 @@
 /// beside it hold the overloads for wider instruction sets, chosen by tag, and every call returns the tag of the one that
 /// did the work. No kernel allocates, throws or starts a thread; threads split rows by RowRange, which changes no bit.
 
+#include "lowbit/kernel/bf16_activations.hpp"
 #include "lowbit/kernel/dequantize.hpp"
 #include "lowbit/kernel/gemm.hpp"
+#include "lowbit/kernel/gemm_bf16.hpp"
 #include "lowbit/kernel/gemm_int8.hpp"
 #include "lowbit/kernel/gemv.hpp"
 #include "lowbit/kernel/int8_activations.hpp"

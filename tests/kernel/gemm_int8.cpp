@@ -127,7 +127,8 @@ using tile_quantizers = std::tuple<  //
     Grid<Int6, per_row, ZeroPoint::none, ScaleStorage::bf16>, Grid<Int7, 8, ZeroPoint::integer, ScaleStorage::f16>,
     Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>, Grid<Int8, dynamic_group, ZeroPoint::integer, ScaleStorage::f32>,
     Scaled<NF4, float, 64>, Mxfp6E2M3, Mxfp8E4M3, Nvfp4, TernaryScaled<>, GgufQ3K, GgufQ4K,
-    VectorScaled<E8P, float, 40>, VectorScaled<E8P>>;
+    VectorScaled<E8P, float, 40>, VectorScaled<E8P>,
+    VectorScaled<D4Ball<8>>, VectorCodebook<3, 8, CodebookTables::one, float, 60>>;
 
 }  // namespace
 
@@ -156,11 +157,11 @@ TEMPLATE_LIST_TEST_CASE("gemm int8: every instruction set and every number of to
   using Q = TestType;
   for (const auto [rows, cols] : {test::Shape{1, 1}, test::Shape{5, 7}, test::Shape{16, 64}, test::Shape{17, 129}, test::Shape{35, 333},
                                   test::Shape{70, 1300}, test::Shape{0, 5}, test::Shape{5, 0}}) {
-    const std::size_t most = 13;
+    const std::size_t most = 17;
     const auto layer = test::random_layer<Q>(rows, cols, most);
     Problem<Q> all(layer.weights, layer.x, most);
     const std::vector<float> want = all.template product<isa::scalar>();
-    for (const std::size_t tokens : {1, 2, 3, 4, 5, 6, 7, 13}) {
+    for (const std::size_t tokens : {1, 2, 3, 4, 5, 6, 7, 13, 17}) {
       INFO(Q::storage_name() << ", " << rows << " x " << cols << ", " << tokens << " tokens");
       Problem<Q> p(layer.weights, std::vector<float>(layer.x.begin(), layer.x.begin() + static_cast<std::ptrdiff_t>(tokens * cols)), tokens);
       const std::span<const float> head(want.data(), tokens * rows);

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "lowbit/format/d4_ball.hpp"
 #include "lowbit/format/e8p.hpp"
 #include "lowbit/kernel/gemm_int8.hpp"
 #include "lowbit/quantizer/vector_scaled.hpp"
@@ -39,9 +40,20 @@ PanelWeight panel_weight(const PackedView<Q>& w, std::size_t r, std::size_t c) {
   q.dequantize(code[0], point, std::span<float, dim>(all));
   const float dequantized = all[c % dim];
   if constexpr (dim != 1) {
-    typename Q::format_type{}.decode(code[0], std::span<float, dim>(all));
-    const double product = static_cast<double>(point.scale) * static_cast<double>(all[c % dim]);
-    return {product, std::fabs(product), 0.0, static_cast<double>(dequantized)};
+    if constexpr (requires { q.format; })
+      q.format.decode(code[0], std::span<float, dim>(all));
+    else
+      typename Q::format_type{}.decode(code[0], std::span<float, dim>(all));
+    const double scale = static_cast<double>(point.scale);
+    if constexpr (Levels::exact) {
+      const double product = scale * static_cast<double>(all[c % dim]);
+      return {product, std::fabs(product), 0.0, static_cast<double>(dequantized)};
+    } else {
+      const kernel::PanelTable<Q> table(w.shared);
+      const double step = static_cast<double>(table.step), n = std::round(static_cast<double>(all[c % dim]) / step);
+      return {scale * step * n, std::fabs(scale * step * n), 0.5 * (1.0 + 0x1p-15) * std::fabs(scale) * step,
+              static_cast<double>(dequantized)};
+    }
   } else if constexpr (LevelQuantizer<Q>) {
     const double scale = static_cast<double>(point.scale) * static_cast<double>(Levels::step);
     const double product = scale * (static_cast<double>(Levels::bytes[code[0]]) - Levels::offset);
@@ -74,6 +86,6 @@ struct panels_of<std::tuple<Qs...>> {
 using panel_quantizers =
     detail::panels_of<decltype(std::tuple_cat(uniform_quantizers{}, level_quantizers{},
                                               std::tuple<DoubleQuantized<NF4>, Grid<Int3, 16, ZeroPoint::none, ScaleStorage::f16>,
-                                                         Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>, VectorScaled<E8P>>{}))>::type;
+                                                         Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>, VectorScaled<E8P>, VectorScaled<D4Ball<8>>, VectorCodebook<4, 8>>{}))>::type;
 
 }  // namespace lowbit::test

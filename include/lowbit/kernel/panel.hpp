@@ -15,6 +15,7 @@
 #include "lowbit/core/result.hpp"
 #include "lowbit/kernel/compute.hpp"
 #include "lowbit/kernel/panel/e8p.hpp"
+#include "lowbit/kernel/panel/vectors.hpp"
 #include "lowbit/kernel/panel/gguf.hpp"
 #include "lowbit/kernel/panel/params.hpp"
 #include "lowbit/kernel/panel/scales.hpp"
@@ -150,6 +151,7 @@ void dequantize(const PanelView<Q, Compute>& w, std::size_t row_begin, std::size
   LOWBIT_EXPECTS(w.consistent(), "dequantize: the spans of the panels fit their shape");
   LOWBIT_EXPECTS(row_begin <= row_end && row_end <= w.rows, "dequantize: the rows lie inside the matrix");
   LOWBIT_EXPECTS(out.size() == (row_end - row_begin) * w.cols, "dequantize: out holds one float per weight");
+  const kernel::PanelTable<Q> table(w.shared);
   const kernel::PanelShape shape = w.shape();
   const PackedView<Q> facts{.shared = w.shared, .rows = w.rows, .cols = w.cols, .quantizer = w.quantizer};
   kernel::PanelParams params;
@@ -173,10 +175,10 @@ void dequantize(const PanelView<Q, Compute>& w, std::size_t row_begin, std::size
         if constexpr (Levels::kind == kernel::PanelOffset::integer) offset = params.integer[piece][lane];
         for (std::size_t c = 0; c < shape.columns_of_run(run); ++c) {
           const std::size_t at = c + (half ? shape.run : 0);
-          unsigned byte = Storage::Codes::get(blocks + at / shape.block_columns * shape.block_bytes, lane,
-                                              at % shape.block_columns);
-          if constexpr (Storage::table != 0) byte = Storage::entries[byte];
-          const float product = params.scale[piece][lane] * static_cast<float>(static_cast<int>(byte) - offset);
+          const unsigned byte = table.byte(
+              Storage::Codes::get(blocks + at / shape.block_columns * shape.block_bytes, lane, at % shape.block_columns), at);
+          const float product =
+              params.scale[piece][lane] * table.step * static_cast<float>(static_cast<int>(byte) - offset);
           float& weight = to[run * shape.run + c];
           weight = product;
           if constexpr (Levels::kind == kernel::PanelOffset::real)

@@ -75,18 +75,20 @@ struct PanelSource {
   const std::uint8_t* bytes;
   std::size_t rows;
   PanelShape shape;
-  const std::uint8_t* table;  ///< 64 bytes
+  const std::uint8_t* table;  ///< PanelTable's
+  float step;
   const void* view;           ///< what `decode` reads beside the bytes
   void (*decode)(const PanelSource& w, std::size_t row, std::size_t chunk, const std::uint8_t* from, std::size_t begin,
                  std::size_t end, PanelParams& to) noexcept;
 };
 
 template <PanelQuantizer Q>
-PanelSource panel_source(const PanelView<Q, compute::int8>& w) noexcept {
+PanelSource panel_source(const PanelView<Q, compute::int8>& w, const PanelTable<Q>& table) noexcept {
   return {.bytes = w.bytes.data(),
           .rows = w.rows,
           .shape = w.shape(),
-          .table = PanelStorage<Q>::entries.data(),
+          .table = table.data(),
+          .step = table.step,
           .view = &w,
           .decode = [](const PanelSource& source, std::size_t row, std::size_t chunk, const std::uint8_t* from,
                        std::size_t begin, std::size_t end, PanelParams& to) noexcept {
@@ -110,7 +112,7 @@ void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, flo
   const ChunkPlan full(shape, 0), last(shape, chunks - 1);
   const std::size_t full_bytes = shape.chunk_bytes(0), pitch = x.shape.pitch(), all_runs = x.shape.runs();
   constexpr bool decodes = requires { typename F::Codes::template Block<V>; };
-  constexpr std::size_t few = 4;  // that are multiplied as codes are decoded
+  constexpr std::size_t few = 16;  // that are multiplied as codes are decoded
   std::conditional_t<decodes, Slice<V>, TileArguments> slice;
   PanelParams params[most_panels];
   alignas(64) float f[at_once * most_panels * panel_rows];
@@ -167,7 +169,7 @@ void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, flo
     const std::size_t low = std::max(row, rows.begin), high = std::min(row + lanes, rows.end);
     for (std::size_t m = 0; m < tokens; ++m)
       for (std::size_t r = low; r < high; ++r)
-        y[(first + m) * w.rows + r] = f[m * lanes + r - row] * x.scales[first + m];
+        y[(first + m) * w.rows + r] = f[m * lanes + r - row] * (x.scales[first + m] * w.step);
   }
 }
 
@@ -183,7 +185,8 @@ void gemm_by_panels(const PanelView<Q, compute::int8>& w, RowRange rows, const I
                 y.begin() + static_cast<std::ptrdiff_t>(t * w.rows + rows.end), 0.0f);
     return;
   }
-  const PanelSource source = panel_source(w);
+  const PanelTable<Q> table(w.shared);
+  const PanelSource source = panel_source(w, table);
   for (std::size_t first = 0; first < x.tokens; first += at_once) {
     const std::size_t tokens = std::min(at_once, x.tokens - first);
     if constexpr (half_block_runs<Q>)

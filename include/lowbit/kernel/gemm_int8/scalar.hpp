@@ -15,9 +15,9 @@
 ///
 ///   run    n = Σ byte·a − offset·Σ a, exact in 32 bits;  f = fma(scale, n, f)
 ///          with real offsets: n = Σ byte·a;  f = fma(scale, n, f);  f = fma(m, −Σ a, f)
-///   token  y = f · (scale of the token)
+///   token  y = f · (scale of the token · step)
 ///
-/// scale, offset and m are PanelLevels'; runs from the left. Integer sums have one value and float steps one order, so all
+/// scale, offset and m are PanelLevels', step is PanelTable's (1 but for learned points); runs from the left. Integer sums have one value and float steps one order, so all
 /// instruction sets, batches and cuts of the rows give the same bits.
 
 namespace lowbit::kernel {
@@ -28,6 +28,7 @@ isa::scalar gemm(isa::scalar, const PanelView<Q, compute::int8>& w, RowRange row
                  std::span<float> y) noexcept {
   using Storage = PanelStorage<Q>;
   using Levels = PanelLevels<Q>;
+  const PanelTable<Q> table(w.shared);
   const PanelShape shape = w.shape();
   const PackedView<Q> facts{.shared = w.shared, .rows = w.rows, .cols = w.cols, .quantizer = w.quantizer};
   PanelParams params;
@@ -53,9 +54,8 @@ isa::scalar gemm(isa::scalar, const PanelView<Q, compute::int8>& w, RowRange row
           if constexpr (Levels::kind == PanelOffset::integer) n *= params.integer[piece][lane];
           for (std::size_t c = 0; c < shape.columns_of_run(run); ++c) {
             const std::size_t at = c + (half ? shape.run : 0);
-            unsigned byte = Storage::Codes::get(blocks + at / shape.block_columns * shape.block_bytes, lane,
-                                                at % shape.block_columns);
-            if constexpr (Storage::table != 0) byte = Storage::entries[byte];
+            const unsigned byte = table.byte(
+                Storage::Codes::get(blocks + at / shape.block_columns * shape.block_bytes, lane, at % shape.block_columns), at);
             n += static_cast<std::int32_t>(byte) * a[x.shape.place(c)];
           }
           float& f = y[t * w.rows + r];
@@ -65,7 +65,7 @@ isa::scalar gemm(isa::scalar, const PanelView<Q, compute::int8>& w, RowRange row
         }
       }
     }
-    for (std::size_t t = 0; t < x.tokens; ++t) y[t * w.rows + r] *= x.scales[t];
+    for (std::size_t t = 0; t < x.tokens; ++t) y[t * w.rows + r] *= x.scales[t] * table.step;
   }
   return {};
 }

@@ -55,7 +55,8 @@ void multiply_bytes(TileArguments t, std::size_t tokens) noexcept {
 template <class V, class F>
 void multiply_decoded(TileArguments t, std::size_t tokens, Slice<V>& slice) noexcept {
   using Codes = typename F::Codes;
-  static_assert(F::kind == PanelOffset::constant && F::table == 0);
+  static_assert(F::kind == PanelOffset::constant);
+  const TileTable<V, F::table> table(t.table);
   constexpr std::size_t registers = TileSizes<V>::registers, panels = TileSizes<V>::panels;
   constexpr std::size_t per_block = Codes::columns / PanelCodes<8>::columns;
   const std::size_t runs = t.runs, blocks = t.blocks, last_blocks = t.last_blocks;
@@ -71,7 +72,7 @@ void multiply_decoded(TileArguments t, std::size_t tokens, Slice<V>& slice) noex
         const std::uint8_t* from = codes[p] + 4 * V::rows * i;
         std::uint8_t* to = slice.bytes[p] + 4 * V::rows * i;
         for (std::size_t k = 0; k < count; ++k, from += Codes::words * word_bytes, to += Codes::operands * word_bytes) {
-          const typename Codes::template Block<V> block(from);
+          const TileBlock<V, F> block(from, table);
           for_each_index<Codes::operands>(
               [&](auto j) LOWBIT_INLINE_LAMBDA { V::store(to + j * word_bytes, block.template operand<j>()); });
         }

@@ -41,7 +41,7 @@ struct TileArguments {
   std::size_t blocks, last_blocks;             ///< of a run, and of the last one
   float* f;                                    ///< tokens × registers · lanes
   std::size_t f_pitch;
-  const std::uint8_t* table;                   ///< 64 bytes
+  const std::uint8_t* table;                   ///< PanelTable's
   std::size_t ahead;                           ///< bytes from a block to what is fetched while it is multiplied
 };
 
@@ -49,6 +49,13 @@ template <class V, std::size_t Table>
 struct TileTable {
   LOWBIT_ALWAYS_INLINE explicit TileTable(const std::uint8_t*) noexcept {}
   LOWBIT_ALWAYS_INLINE typename V::Bytes operator()(typename V::Bytes codes) const noexcept { return codes; }
+};
+/// For blocks that look up by themselves.
+template <class V, std::size_t Table>
+  requires(Table > 64)
+struct TileTable<V, Table> {
+  const std::uint8_t* entries;
+  LOWBIT_ALWAYS_INLINE explicit TileTable(const std::uint8_t* t) noexcept : entries(t) {}
 };
 template <class V>
 struct TileTable<V, 16> : V::Table16 {
@@ -73,7 +80,11 @@ struct TileBlock {
 template <class V, class F>
   requires requires { typename F::Codes::template Block<V>; }
 struct TileBlock<V, F> : F::Codes::template Block<V> {
-  LOWBIT_ALWAYS_INLINE TileBlock(const std::uint8_t* block, const TileTable<V, F::table>&) noexcept
+  LOWBIT_ALWAYS_INLINE TileBlock(const std::uint8_t* block, const TileTable<V, F::table>& table) noexcept
+    requires(F::table > 64)
+      : F::Codes::template Block<V>(block, table.entries) {}
+  LOWBIT_ALWAYS_INLINE TileBlock(const std::uint8_t* block, const TileTable<V, 0>&) noexcept
+    requires(F::table == 0)
       : F::Codes::template Block<V>(block) {}
 };
 

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <type_traits>
 
 #include "lowbit/kernel/panel/levels.hpp"
@@ -40,6 +41,20 @@ struct PanelStorage {
     for (std::size_t c = 0; c < count && c < 64; ++c) out[c] = PanelLevels<Q>::bytes[c];
     return out;
   }();
+};
+
+/// The bytes that codes of a matrix stand for, and what all its scales are multiplied by. Learned points specialize it: they
+/// are known when the matrix is.
+template <PanelQuantizer Q>
+struct PanelTable {
+  using Storage = PanelStorage<Q>;
+  static constexpr float step = 1.0f;
+  explicit PanelTable(std::span<const float> /*shared*/) noexcept {}
+  const std::uint8_t* data() const noexcept { return Storage::entries.data(); }
+  /// Of what Codes::get gives.
+  static unsigned byte(unsigned code, std::size_t /*column*/) noexcept {
+    return Storage::table != 0 ? Storage::entries[code] : code;
+  }
 };
 
 /// The run of Q, where its type says; otherwise larger than any.
