@@ -9,9 +9,9 @@ namespace tool {
 using namespace lowbit;
 
 Result<std::string> use_compute(model::Llama& model, const std::string& compute) {
-  if (compute != "int8") return std::string("f32");
-  LOWBIT_TRY(count, model.use_int8());
-  return std::string(count.in_int8 == 0 ? "f32" : count.in_float == 0 ? "int8" : "mixed");
+  if (compute == "f32") return compute;
+  LOWBIT_TRY(count, model.use(compute == "int8" ? model::Compute::int8 : model::Compute::bf16));
+  return count.changed == 0 ? std::string("f32") : count.left == 0 ? compute : std::string("mixed");
 }
 
 Result<pipeline::LoadedModel> load(const std::filesystem::path& path) {

@@ -34,8 +34,8 @@ lowbit::Result<std::vector<std::uint32_t>> read_tokens(const TokenSource& source
 /// A checkpoint directory or a GGUF file.
 lowbit::Result<lowbit::pipeline::LoadedModel> load(const std::filesystem::path& path);
 
-/// Switches a model to what --compute says. Gives what it computes with: "f32", "int8", or "mixed" where some projections
-/// are stored in a way that has no product of integers.
+/// Switches a model to what --compute says. Gives what it computes with: "f32", "bf16", "int8", or "mixed" where only some
+/// projections are packed.
 lowbit::Result<std::string> use_compute(lowbit::model::Llama& model, const std::string& compute);
 
 /// Numbers as text.

@@ -12,9 +12,9 @@
 namespace {
 
 void add_compute(CLI::App& command, std::string& compute) {
-  command.add_option("--compute", compute, "f32: float activations; int8: int8 activations, one scale per token, where the format allows")
+  command.add_option("--compute", compute, "f32: float activations; bf16: weights and activations in bf16; int8: int8 activations, one scale per token")
       ->capture_default_str()
-      ->check(CLI::IsMember({"f32", "int8"}));
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
 }
 
 void add_tokens(CLI::App& command, const std::string& flag, tool::TokenSource& source, bool required, const char* what) {

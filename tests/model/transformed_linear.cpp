@@ -84,7 +84,7 @@ TEST_CASE("transformed linear: in int8 it is the inner map that changes", "[mode
   const Matrix X = gaussian_matrix(9, 120, 7);
   for (const char* kind : kinds) {
     const model::TransformedLinear linear = stored(gaussian_matrix(67, 120, 3), kind);
-    const auto other = linear.in_int8().value();
+    const auto other = linear.in(model::Compute::int8).value();
     REQUIRE(other != nullptr);
     Matrix exact(9, 67), near(9, 67);
     linear.apply(X, exact, executor);

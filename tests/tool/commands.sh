@@ -51,6 +51,7 @@ done
 expect 0 'perplexity' "$tool" eval "$work/q8.gguf" --reference "$model" --tokens "$work/text.txt" --token-type text --window 64
 expect 0 '^The kernel is' "$tool" generate "$work/q4" --prompt 'The kernel is' --max-tokens 8
 expect 0 'compute          int8' "$tool" eval "$work/q4" --tokens "$work/text.txt" --token-type text --window 64 --compute int8
+expect 0 'compute          bf16' "$tool" eval "$work/q4" --tokens "$work/text.txt" --token-type text --window 64 --compute bf16
 expect 0 '^The kernel is' "$tool" generate "$work/q4" --prompt 'The kernel is' --max-tokens 8 --compute int8
 expect 2 'compute' "$tool" eval "$work/q4" --tokens "$work/text.txt" --token-type text --compute int9
 expect 0 '^The kernel is' "$tool" generate "$work/q8.gguf" --tokenizer "$model/tokenizer.json" --prompt 'The kernel is' --max-tokens 8

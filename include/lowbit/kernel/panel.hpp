@@ -65,10 +65,9 @@ class Panels {
   }
   operator PanelView<Q, Compute>() const noexcept { return view(); }  // NOLINT: a matrix is a view
 
+  std::size_t stored_bytes() const noexcept { return bytes_.size() + shared_.size() * sizeof(float); }
   double bits_per_weight() const noexcept {
-    return rows_ * cols_ == 0 ? 0.0
-                              : 8.0 * static_cast<double>(bytes_.size() + shared_.size() * sizeof(float)) /
-                                    static_cast<double>(rows_ * cols_);
+    return rows_ * cols_ == 0 ? 0.0 : 8.0 * static_cast<double>(stored_bytes()) / static_cast<double>(rows_ * cols_);
   }
 
  private:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +13,9 @@
 #include "lowbit/model/float_product.hpp"
 
 namespace lowbit::model {
+
+/// What products compute with: kernel/compute.hpp's modes, chosen at run time.
+enum class Compute : std::uint8_t { f32, bf16, int8 };
 
 /// A linear map without bias, W [rows × cols], however its weights are stored. Immutable once built.
 class Linear {
@@ -24,9 +28,9 @@ class Linear {
   /// number of threads, and for two tokens or more whatever other rows X has.
   virtual void apply(ConstMatrixRef X, MatrixRef Y, Executor& executor) const = 0;
 
-  /// The same weights, multiplied in compute::int8 (kernel/gemm_int8.hpp); null where the way they are stored has no
-  /// such product.
-  virtual Result<std::unique_ptr<Linear>> in_int8() const { return std::unique_ptr<Linear>(); }
+  /// The same packed weights, multiplied in another mode; null where they are not packed, or the mode is this one's.
+  /// Errors   not_finite: int8 panels cannot hold a scale or point that is NaN or infinite; names row and column.
+  virtual Result<std::unique_ptr<Linear>> in(Compute) const { return std::unique_ptr<Linear>(); }
 
   /// W in float, with its columns in natural order.
   virtual Matrix dequantized() const = 0;

@@ -36,10 +36,10 @@ inline Result<> check_tokens(std::span<const std::uint32_t> tokens, std::size_t 
   return {};
 }
 
-/// What Llama::use_int8 did.
-struct Int8Projections {
-  std::size_t in_int8 = 0;   ///< multiplied in compute::int8
-  std::size_t in_float = 0;  ///< as before: the way they are stored has no product of integers
+/// What Llama::use did.
+struct ChangedProjections {
+  std::size_t changed = 0;  ///< multiplied in the new mode
+  std::size_t left = 0;     ///< as before: their weights are not packed
 };
 
 /// A decoder-only transformer of the Llama family: RMS norms, rotary positions (halves rotated), grouped keys and
@@ -103,16 +103,16 @@ class Llama {
     return weights_.layers[i];
   }
   const DecoderLayer& layer(std::size_t i) const { return const_cast<Llama*>(this)->layer(i); }
-  /// Multiplies in compute::int8 from now on, where the way a projection is stored has such a product.
-  /// Errors   those of Linear::in_int8, with the projection as `tensor`; the model may then compute with either.
-  Result<Int8Projections> use_int8() {
-    Int8Projections count;
+  /// Multiplies packed projections in another mode from now on; from Compute::f32, with which models are loaded.
+  /// Errors   those of Linear::in, with the projection as `tensor`; the model may then compute with either.
+  Result<ChangedProjections> use(Compute mode) {
+    ChangedProjections count;
     for (std::size_t i = 0; i < weights_.layers.size(); ++i)
       for (const Projection p : projections) {
         std::unique_ptr<Linear>& linear = weights_.layers[i][p].linear;
-        auto other = linear->in_int8();
+        auto other = linear->in(mode);
         if (!other) return std::move(other).error().in_tensor(hf_name(i, p));
-        (*other != nullptr ? count.in_int8 : count.in_float) += 1;
+        (*other != nullptr ? count.changed : count.left) += 1;
         if (*other != nullptr) linear = std::move(*other);
       }
     return count;

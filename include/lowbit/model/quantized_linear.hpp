@@ -15,8 +15,8 @@
 #include "lowbit/kernel/gemm.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
+#include "lowbit/model/computed_linear.hpp"
 #include "lowbit/model/eigen_kernels.hpp"
-#include "lowbit/model/int8_linear.hpp"
 #include "lowbit/model/linear.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 
@@ -73,15 +73,19 @@ class QuantizedLinear final : public Linear {
                            });
   }
 
-  Result<std::unique_ptr<Linear>> in_int8() const override {
-    if constexpr (PanelQuantizer<Q>) {
-      LOWBIT_TRY(panels, to_panels(weights_.view()));
-      const auto order = weights_.column_order();
-      return std::unique_ptr<Linear>(
-          std::make_unique<Int8Linear<Q>>(std::move(panels), std::vector<std::uint32_t>(order.begin(), order.end())));
-    } else {
-      return std::unique_ptr<Linear>();
+  Result<std::unique_ptr<Linear>> in(Compute mode) const override {
+    const auto order = weights_.column_order();
+    std::vector<std::uint32_t> columns(order.begin(), order.end());
+    if (mode == Compute::int8) {
+      if constexpr (PanelQuantizer<Q>) {
+        LOWBIT_TRY(panels, to_panels(weights_.view()));
+        return computed<compute::int8>(std::move(panels), std::move(columns));
+      } else {
+        return computed<compute::int8>(weights_, std::move(columns));
+      }
     }
+    if (mode == Compute::bf16) return computed<compute::bf16>(weights_, std::move(columns));
+    return std::unique_ptr<Linear>();
   }
 
   Matrix dequantized() const override { return lowbit::dequantize(weights_); }
@@ -92,6 +96,11 @@ class QuantizedLinear final : public Linear {
   std::string description() const override { return Q::storage_name(); }
 
  private:
+  template <class C, class Weights>
+  static std::unique_ptr<Linear> computed(Weights weights, std::vector<std::uint32_t> columns) {
+    return std::make_unique<ComputedLinear<Weights, C>>(std::move(weights), std::move(columns));
+  }
+
   QuantizedMatrix<Q> weights_;
 };
 

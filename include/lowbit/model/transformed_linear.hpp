@@ -46,8 +46,8 @@ class TransformedLinear final : public Linear {
                 [&](Index first, Index count) { basis_->undo_on_outputs(MatrixRef(Y.middleRows(first, count))); });
   }
 
-  Result<std::unique_ptr<Linear>> in_int8() const override {
-    LOWBIT_TRY(inner, inner_->in_int8());
+  Result<std::unique_ptr<Linear>> in(Compute mode) const override {
+    LOWBIT_TRY(inner, inner_->in(mode));
     if (inner == nullptr) return std::unique_ptr<Linear>();
     return std::unique_ptr<Linear>(std::make_unique<TransformedLinear>(std::move(inner), basis_));
   }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
-#include "lowbit/model/int8_linear.hpp"
+#include "lowbit/model/computed_linear.hpp"
 
 #include <cmath>
 #include <memory>
 #include <numeric>
 
 #include "catch.hpp"
+#include "lowbit/format/d4_ball.hpp"
 #include "lowbit/model/quantized_linear.hpp"
 #include "lowbit/model/transformed_linear.hpp"
 #include "lowbit/quantizer.hpp"
+#include "lowbit/quantizer/vector_scaled.hpp"
 #include "tiny_model.hpp"
 
-namespace lowbit::test::int8_linear_tests {
+namespace lowbit::test::computed_linear_tests {
 
 namespace {
 
@@ -55,7 +57,7 @@ TEST_CASE("int8 linear: it multiplies as its dequantized twin does, in any order
     std::iota(order.rbegin(), order.rend(), 0u);
     for (const auto& columns : {std::vector<std::uint32_t>{}, order}) {
       const model::QuantizedLinear<W4> packed(quantized(W, columns));
-      const auto linear = packed.in_int8().value();
+      const auto linear = packed.in(model::Compute::int8).value();
       REQUIRE(linear != nullptr);
       CHECK(linear->rows() == packed.rows());
       CHECK(linear->cols() == packed.cols());
@@ -73,7 +75,7 @@ TEST_CASE("int8 linear: a row has the same bits in any batch, for any number of 
   Rng rng(4);
   Executor one(1), three(3);
   const model::QuantizedLinear<W4> packed(quantized(test::random_matrix(261, 120, 1.0, rng), {}));
-  const auto linear = packed.in_int8().value();
+  const auto linear = packed.in(model::Compute::int8).value();
   const Matrix X = test::random_matrix(70, 120, 1.0, rng);
   Matrix all(70, 261), again(70, 261), frame = Matrix::Zero(70, 270);
   linear->apply(X, all, one);
@@ -93,30 +95,62 @@ TEST_CASE("int8 linear: a row has the same bits in any batch, for any number of 
   CHECK_THROWS_AS(linear->apply(Matrix(2, 119), all, one), ContractViolation);
 }
 
+TEST_CASE("computed linear: bf16, and int8 of vectors without panels, stay near and keep a token's bits", "[model][int8][bf16]") {
+  Rng rng(8);
+  Executor one(1), three(3);
+  using V = VectorScaled<D4Ball<12>>;
+  static_assert(!PanelQuantizer<V>);
+  const Matrix W = test::random_matrix(141, 120, 1.0, rng), X = test::random_matrix(70, 120, 1.0, rng);
+  const model::QuantizedLinear<W4> grid(quantized(W, {}));
+  const model::QuantizedLinear<V> vectors(
+      quantize_nearest(V{}, std::span<const float>(W.data(), static_cast<std::size_t>(W.size())), 141, 120).value());
+  const auto check = [&](const model::Linear& packed, model::Compute mode, const char* name) {
+    const auto linear = packed.in(mode).value();
+    REQUIRE(linear != nullptr);
+    CHECK(linear->description() == packed.description() + " in " + name);
+    CHECK(linear->dequantized() == packed.dequantized());
+    CHECK(linear->stored_bytes() == packed.stored_bytes());
+    Matrix want(70, 141), all(70, 141), again(70, 141), part(7, 141);
+    packed.apply(X, want, one);
+    linear->apply(X, all, one);
+    linear->apply(X, again, three);
+    linear->apply(X.middleRows(3, 7), part, three);
+    CHECK(all != want);
+    CHECK((all - want).norm() < 0.02f * want.norm());
+    CHECK(all == again);
+    CHECK(part == all.middleRows(3, 7));
+    CHECK(linear->in(mode).value() == nullptr);
+  };
+  check(grid, model::Compute::bf16, "bf16");
+  check(vectors, model::Compute::bf16, "bf16");
+  check(vectors, model::Compute::int8, "int8");
+  CHECK(grid.in(model::Compute::f32).value() == nullptr);
+}
+
 TEST_CASE("int8 linear: float weights have none, a bad scale is refused", "[model][int8]") {
   Rng rng(5);
-  CHECK(model::FloatLinear(test::random_matrix(3, 4, 1.0, rng)).in_int8().value() == nullptr);
+  CHECK(model::FloatLinear(test::random_matrix(3, 4, 1.0, rng)).in(model::Compute::int8).value() == nullptr);
   auto q = quantized(test::random_matrix(3, 40, 1.0, rng), {});
   q.params()[3] = f16::from_bits(0x7e00);
-  const auto bad = model::QuantizedLinear<W4>(std::move(q)).in_int8();
+  const auto bad = model::QuantizedLinear<W4>(std::move(q)).in(model::Compute::int8);
   REQUIRE_FALSE(bad);
   CHECK(bad.error().code == Errc::not_finite);
   CHECK(bad.error().row == 1u);
 }
 
-TEST_CASE("llama: use_int8 turns what it can and says how much, and the logits stay near", "[model][int8]") {
+TEST_CASE("llama: use turns what it can and says how much, and the logits stay near", "[model][int8]") {
   Executor executor(1);
   model::Llama model = test::tiny_model(3);
-  CHECK(model.use_int8().value().in_float == 14);
+  CHECK(model.use(model::Compute::int8).value().left == 14);
   for (std::size_t i = 0; i < 2; ++i)
     for (const model::Projection p : model::projections)
       if (p != model::Projection::o)
         model.layer(i)[p].linear = std::make_unique<model::QuantizedLinear<W4>>(quantized(model.layer(i)[p].linear->dequantized(), {}));
   const auto tokens = test::random_tokens(11, 37, 6);
   const Matrix before = model.forward(tokens, executor).value();
-  const auto count = model.use_int8().value();
-  CHECK(count.in_int8 == 12);
-  CHECK(count.in_float == 2);
+  const auto count = model.use(model::Compute::int8).value();
+  CHECK(count.changed == 12);
+  CHECK(count.left == 2);
   const Matrix after = model.forward(tokens, executor).value();
   CHECK(before != after);
   CHECK((before - after).norm() < 0.05f * before.norm());
@@ -124,9 +158,9 @@ TEST_CASE("llama: use_int8 turns what it can and says how much, and the logits s
   auto q = quantized(model.layer(1)[model::Projection::up].linear->dequantized(), {});
   q.params()[0] = f16::from_bits(0x7c00);
   model.layer(1)[model::Projection::up].linear = std::make_unique<model::QuantizedLinear<W4>>(std::move(q));
-  const auto bad = model.use_int8();
+  const auto bad = model.use(model::Compute::int8);
   REQUIRE_FALSE(bad);
   CHECK(bad.error().tensor == "model.layers.1.mlp.up_proj");
 }
 
-}  // namespace lowbit::test::int8_linear_tests
+}  // namespace lowbit::test::computed_linear_tests
