@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "lowbit/kernel/panel/params.hpp"
+#include "lowbit/kernel/simd/indices.hpp"
 #include "lowbit/quantizer/gguf_iq4_xs.hpp"
 #include "lowbit/quantizer/gguf_q2_k.hpp"
 #include "lowbit/quantizer/gguf_q3_k.hpp"
@@ -106,18 +107,25 @@ struct PanelDecoder<Q> {
       [[maybe_unused]] LaneFloats dmin;
       widen_planes<f16>(p + Subs::d, d);
       if constexpr (requires { Subs::dmin; }) widen_planes<f16>(p + Subs::dmin, dmin);
-      for (const std::size_t first = i, stop = std::min(end, first + per_group); i < stop; ++i) {
+      const auto sub = [&](std::size_t s) LOWBIT_INLINE_LAMBDA {
         LaneInts n;
         LaneFloats x;
-        Subs::scale(p, i - first, n);
+        Subs::scale(p, s, n);
         to_floats(n, x);
-        store_lanes(to.scale[i], d * x * PanelLevels<Q>::step);
+        store_lanes(to.scale[i + s], d * x * PanelLevels<Q>::step);
         if constexpr (requires { Subs::dmin; }) {
-          Subs::min(p, i - first, n);
+          Subs::min(p, s, n);
           to_floats(n, x);
-          store_lanes(to.real[i], dmin * x);
+          store_lanes(to.real[i + s], dmin * x);
         }
-      }
+      };
+      constexpr std::size_t whole = Q::group_size / Q::sub_group;
+      const std::size_t count = std::min(end - i, per_group);
+      if (count == whole)
+        for_each_index<whole>([&](auto s) LOWBIT_INLINE_LAMBDA { sub(s); });  // where s says which bits: constants
+      else
+        for (std::size_t s = 0; s < count; ++s) sub(s);
+      i += count;
     }
   }
 };
