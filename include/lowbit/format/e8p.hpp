@@ -51,10 +51,10 @@ struct E8P {
   LOWBIT_ALWAYS_INLINE void decode(code_type code, std::span<float, 8> y) const noexcept {
     const unsigned low = code & 255u, parity = static_cast<unsigned>(std::popcount(low)) & 1u, flips = low ^ parity;
     const auto& entry = lattice::E8pTable::entries[code >> 8];
-    const float shift = parity != 0 ? -0.25f : 0.25f;
-    for (std::size_t i = 0; i < 8; ++i) {
-      const float half = 0.5f * static_cast<float>(entry[i]);
-      y[i] = ((flips >> i & 1u) != 0 ? -half : half) + shift;
+    const float shift = 0.25f - 0.5f * static_cast<float>(parity);
+    for (std::size_t i = 0; i < 8; ++i) {  // signs are bits, not branches: no processor foresees them
+      const auto half = std::bit_cast<std::uint32_t>(0.5f * static_cast<float>(entry[i]));
+      y[i] = std::bit_cast<float>(half ^ (flips >> i & 1u) << 31) + shift;
     }
   }
 
