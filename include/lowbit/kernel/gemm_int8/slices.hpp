@@ -68,15 +68,16 @@ void multiply_decoded(TileArguments t, std::size_t tokens, Slice<V>& slice) noex
     t.runs = std::min(runs - run, together);
     const std::size_t last = run + t.runs == runs ? last_blocks : blocks, count = (t.runs - 1) * blocks + last;
     for (std::size_t p = 0; p < panels; ++p)
-      for (std::size_t i = 0; i < registers; ++i) {
-        const std::uint8_t* from = codes[p] + 4 * V::rows * i;
-        std::uint8_t* to = slice.bytes[p] + 4 * V::rows * i;
+      for_each_index<registers>([&](auto i) LOWBIT_INLINE_LAMBDA {
+        constexpr std::size_t lane = V::rows * i;
+        const std::uint8_t* from = codes[p] + 4 * lane;
+        std::uint8_t* to = slice.bytes[p] + 4 * lane;
         for (std::size_t k = 0; k < count; ++k, from += Codes::words * word_bytes, to += Codes::operands * word_bytes) {
-          const TileBlock<V, F> block(from, table);
+          const TileBlock<V, F, lane> block(from, table);
           for_each_index<Codes::operands>(
               [&](auto j) LOWBIT_INLINE_LAMBDA { V::store(to + j * word_bytes, block.template operand<j>()); });
         }
-      }
+      });
     for (std::size_t p = 0; p < panels; ++p) codes[p] += count * Codes::words * word_bytes;
     t.blocks = blocks * per_block;
     t.last_blocks = last * per_block;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 #include <utility>
 
 #include "lowbit/kernel/panel/params.hpp"
@@ -66,9 +67,9 @@ struct TileTable<V, 64> : V::Table64 {
   using V::Table64::Table64;
 };
 
-/// A block of a register of rows, whose operands are asked for one after the other. Codes of vectors have a Block of their
-/// own, for what all operands share.
-template <class V, class F>
+/// A block of a register of rows, whose operands are asked for one after the other. Codes that cost more than a shift and a
+/// table have a Block of their own, for what all operands share; Lane is the register's first row in the panel.
+template <class V, class F, std::size_t Lane>
 struct TileBlock {
   const std::uint8_t* block;
   const TileTable<V, F::table>& table;
@@ -77,15 +78,16 @@ struct TileBlock {
     return table(F::Codes::template operand<V, J>(block));
   }
 };
-template <class V, class F>
-  requires requires { typename F::Codes::template Block<V>; }
-struct TileBlock<V, F> : F::Codes::template Block<V> {
+template <class V, class F, std::size_t Lane>
+  requires requires { typename F::Codes::template Block<V, Lane>; }
+struct TileBlock<V, F, Lane> : F::Codes::template Block<V, Lane> {
+  using Block = typename F::Codes::template Block<V, Lane>;
   LOWBIT_ALWAYS_INLINE TileBlock(const std::uint8_t* block, const TileTable<V, F::table>& table) noexcept
     requires(F::table > 64)
-      : F::Codes::template Block<V>(block, table.entries) {}
+      : Block(block, table.entries) {}
   LOWBIT_ALWAYS_INLINE TileBlock(const std::uint8_t* block, const TileTable<V, 0>&) noexcept
     requires(F::table == 0)
-      : F::Codes::template Block<V>(block) {}
+      : Block(block) {}
 };
 
 /// Sums of one run. U sets of them are added at the end of it: a token alone would wait for each product otherwise.
@@ -101,23 +103,19 @@ struct TileSums {
   LOWBIT_ALWAYS_INLINE void operands(const Table& table, const std::uint8_t* const* from, const std::int8_t* x,
                                      std::size_t pitch) noexcept {
     [&]<std::size_t... I>(std::index_sequence<I...>) LOWBIT_INLINE_LAMBDA {
-      const TileBlock<V, F> block[R] = {TileBlock<V, F>{from[I], table}...};
-      operands<From, Count>(block, x, pitch);
-    }(std::make_index_sequence<R>{});
-  }
-  template <std::size_t From, std::size_t Count>
-  LOWBIT_ALWAYS_INLINE void operands(const TileBlock<V, F>* block, const std::int8_t* x, std::size_t pitch) noexcept {
-    for_each_index<Count>([&](auto k) LOWBIT_INLINE_LAMBDA {
-      constexpr std::size_t j = From + k, u = j % U;
-      typename V::Bytes w[R];
-      for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA { w[i] = block[i].template operand<j>(); });
-      for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA {
-        const typename V::Bytes a = V::broadcast4(x + m * pitch + 4 * k);
-        for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
-          sum[at(u, m, i)] = V::template dot<F::most>(sum[at(u, m, i)], w[i], a);
+      constexpr std::size_t registers = panel_rows / V::rows;
+      const std::tuple blocks{TileBlock<V, F, I % registers * V::rows>{from[I], table}...};
+      for_each_index<Count>([&](auto k) LOWBIT_INLINE_LAMBDA {
+        constexpr std::size_t j = From + k, u = j % U;
+        const typename V::Bytes w[R] = {std::get<I>(blocks).template operand<j>()...};
+        for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA {
+          const typename V::Bytes a = V::broadcast4(x + m * pitch + 4 * k);
+          for_each_index<R>([&](auto i) LOWBIT_INLINE_LAMBDA {
+            sum[at(u, m, i)] = V::template dot<F::most>(sum[at(u, m, i)], w[i], a);
+          });
         });
       });
-    });
+    }(std::make_index_sequence<R>{});
   }
   LOWBIT_ALWAYS_INLINE void begin(const TileArguments& t, std::size_t run) noexcept {
     for_each_index<M>([&](auto m) LOWBIT_INLINE_LAMBDA {

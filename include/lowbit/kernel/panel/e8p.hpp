@@ -60,7 +60,7 @@ struct PanelE8p {
     return static_cast<unsigned>(offset + (parity != 0 ? -1 : 1) + (negative ? -twice : twice));
   }
 
-  template <class V>
+  template <class V, std::size_t Lane>
   struct Block {
     typename V::Bytes fields[2], signs, shift;
 

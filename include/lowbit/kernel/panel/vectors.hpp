@@ -33,7 +33,7 @@ struct PanelVectors {
   static unsigned get(const std::uint8_t* block, std::size_t row, std::size_t column) noexcept {
     return block[place(row, column)];
   }
-  template <class V>
+  template <class V, std::size_t Lane>
   struct Block {
     const std::uint8_t* codes;
     const std::uint8_t* entries;
