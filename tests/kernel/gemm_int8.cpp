@@ -128,7 +128,9 @@ using tile_quantizers = std::tuple<  //
     Grid<Int8, per_row, ZeroPoint::none, ScaleStorage::f16>, Grid<Int8, dynamic_group, ZeroPoint::integer, ScaleStorage::f32>,
     Scaled<NF4, float, 64>, Mxfp6E2M3, Mxfp8E4M3, Nvfp4, TernaryScaled<>, GgufQ3K, GgufQ4K,
     VectorScaled<E8P, float, 40>, VectorScaled<E8P>,
-    VectorScaled<D4Ball<8>>, VectorCodebook<3, 8, CodebookTables::one, float, 60>>;
+    VectorScaled<D4Ball<8>>, VectorCodebook<3, 8, CodebookTables::one, float, 60>,
+    TrellisScaled<trellis::OneMad, 12, 1, float, 48>, TrellisScaled<trellis::OneMad, 16, 2, f16, per_row>,
+    TrellisScaled<trellis::OneMad, 12, 3, f16, per_row>, TrellisScaled<trellis::OneMad, 12, 4, f16, 32>>;
 
 }  // namespace
 

@@ -39,7 +39,13 @@ PanelWeight panel_weight(const PackedView<Q>& w, std::size_t r, std::size_t c) {
   float all[dim];
   q.dequantize(code[0], point, std::span<float, dim>(all));
   const float dequantized = all[c % dim];
-  if constexpr (dim != 1) {
+  if constexpr (requires { Q::layout_type::tile_rows; }) {
+    const double scale = static_cast<double>(point.scale) * static_cast<double>(Levels::step);
+    const std::uint32_t x = code[0] * 34038481u + 76625530u;
+    const auto sum = static_cast<int>((x & 255) + (x >> 8 & 255) + (x >> 16 & 255) + (x >> 24));
+    const double product = scale * ((sum + 3) / 4 - 128);
+    return {product, std::fabs(product), 0.5 * std::fabs(scale) * (1.0 + 0x1p-15), static_cast<double>(dequantized)};
+  } else if constexpr (dim != 1) {
     if constexpr (requires { q.format; })
       q.format.decode(code[0], std::span<float, dim>(all));
     else

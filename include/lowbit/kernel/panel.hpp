@@ -15,6 +15,7 @@
 #include "lowbit/core/result.hpp"
 #include "lowbit/kernel/compute.hpp"
 #include "lowbit/kernel/panel/e8p.hpp"
+#include "lowbit/kernel/panel/trellis.hpp"
 #include "lowbit/kernel/panel/vectors.hpp"
 #include "lowbit/kernel/panel/gguf.hpp"
 #include "lowbit/kernel/panel/params.hpp"

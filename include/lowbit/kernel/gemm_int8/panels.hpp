@@ -111,7 +111,7 @@ void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, flo
   const std::size_t chunks = shape.chunks(), panel_bytes = shape.panel_bytes();
   const ChunkPlan full(shape, 0), last(shape, chunks - 1);
   const std::size_t full_bytes = shape.chunk_bytes(0), pitch = x.shape.pitch(), all_runs = x.shape.runs();
-  constexpr bool decodes = requires { typename F::Codes::template Block<V, 0>; };
+  constexpr bool decodes = decoded_codes<typename F::Codes>;
   constexpr std::size_t few = 16;  // that are multiplied as codes are decoded
   std::conditional_t<decodes, Slice<V>, TileArguments> slice;
   PanelParams params[most_panels];

@@ -88,5 +88,9 @@ struct PanelCodes {
   }
 };
 
+/// Codes that cost more to turn into bytes than a shift and a table: for many tokens that is done once.
+template <class C>
+concept decoded_codes = requires { C::decoded; };
+
 }  // namespace LOWBIT_ISA_NAMESPACE
 }  // namespace lowbit::kernel

@@ -23,7 +23,7 @@ struct PanelShape {
   std::size_t block_columns, block_bytes, group_bytes;  ///< group_bytes: parameters of a group, all 16 rows
   bool split = false;                                   ///< a block holds two runs
 
-  static constexpr std::size_t longest_run = 32768, longest_decoded = 1024;  ///< the second of codes of vectors
+  static constexpr std::size_t longest_run = 32768, longest_decoded = 1024;  ///< the second of decoded_codes
   static constexpr std::size_t most_runs = 64;  ///< of a chunk, unless one group has more
 
   constexpr std::size_t run_stride() const noexcept {

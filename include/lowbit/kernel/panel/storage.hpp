@@ -11,6 +11,7 @@
 
 #include "lowbit/kernel/panel/levels.hpp"
 #include "lowbit/kernel/panel/shape.hpp"
+#include "lowbit/kernel/panel/trits.hpp"
 #include "lowbit/quantizer/group_size.hpp"
 #include "lowbit/quantizer/groups.hpp"
 
@@ -23,8 +24,18 @@ concept PanelQuantizer = Quantizer<Q> && requires { kernel::PanelLevels<Q>::step
 namespace kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
+/// The run of Q, where its type says; otherwise larger than any.
+template <PanelQuantizer Q>
+inline constexpr std::size_t fixed_run = [] {
+  if constexpr (std::is_base_of_v<detail::GroupSize<dynamic_group>, Q>)
+    return point_columns<Q>;
+  else
+    return std::min(point_columns<Q>, std::size_t{Q::group_size});
+}();
+
 /// What the bytes of a panel are for Q: codes of `bits` bits, turned into levels by nothing (table 0) or by a table of 16
-/// or 64 bytes. Larger tables are applied when a panel is made: it then stores levels.
+/// or 64 bytes. Larger tables are applied when a panel is made: it then stores levels. Trits that are stored five to a byte
+/// stay so, where runs are long enough for whole words of them to be the shorter form.
 template <PanelQuantizer Q>
 struct PanelStorage {
   static constexpr std::size_t count = PanelLevels<Q>::count;
@@ -32,7 +43,8 @@ struct PanelStorage {
   static constexpr bool stores_levels = !codes_are_levels<Q> && count > 64;
   static constexpr int bits = stores_levels ? 8 : code_bits;
   static constexpr std::size_t table = codes_are_levels<Q> || stores_levels ? 0 : count <= 16 ? 16 : 64;
-  using Codes = PanelCodes<bits>;
+  using Codes = std::conditional_t<count == 3 && dense_trits<typename Q::layout_type> && (fixed_run<Q> > 64), PanelTrits,
+                                   PanelCodes<bits>>;
   static constexpr int most = most_level<Q>;  ///< the largest byte
 
   /// The table, for tables of 16 or 64.
@@ -57,28 +69,21 @@ struct PanelTable {
   }
 };
 
-/// The run of Q, where its type says; otherwise larger than any.
-template <PanelQuantizer Q>
-inline constexpr std::size_t fixed_run = [] {
-  if constexpr (std::is_base_of_v<detail::GroupSize<dynamic_group>, Q>)
-    return point_columns<Q>;
-  else
-    return std::min(point_columns<Q>, std::size_t{Q::group_size});
-}();
-
 /// Runs of Q are half a block.
 template <PanelQuantizer Q>
 inline constexpr bool half_block_runs =
-    Q::format_type::dim == 1 && 2 * fixed_run<Q> == PanelStorage<Q>::Codes::columns;
+    !decoded_codes<typename PanelStorage<Q>::Codes> && 2 * fixed_run<Q> == PanelStorage<Q>::Codes::columns;
 
 template <PanelQuantizer Q>
 constexpr PanelShape panel_shape(std::size_t rows, std::size_t cols, std::size_t group_size) noexcept {
   using Storage = PanelStorage<Q>;
   const std::size_t group = std::min(Groups(rows, cols, group_size).size(), std::max<std::size_t>(cols, 1));
-  constexpr std::size_t dim = Q::format_type::dim, longest = dim == 1 ? PanelShape::longest_run : PanelShape::longest_decoded;
-  std::size_t run = std::min(point_columns<Q>, std::min(group, longest / dim * dim));
+  constexpr std::size_t together = code_columns<Q>;
+  constexpr std::size_t longest =
+      decoded_codes<typename Storage::Codes> ? PanelShape::longest_decoded / together * together : PanelShape::longest_run;
+  std::size_t run = std::min(point_columns<Q>, std::min(group, longest));
   if (point_columns<Q> > group && cols > group)
-    while (group % run != 0 || run % dim != 0) --run;  // several runs of one long group are equal
+    while (group % run != 0 || run % together != 0) --run;  // several runs of one long group are equal
   return {.cols = cols,
           .group = std::max(group, run),
           .run = run,

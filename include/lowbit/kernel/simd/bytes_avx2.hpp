@@ -49,6 +49,35 @@ struct BytesAvx2 {
   LOWBIT_ALWAYS_INLINE static Bytes at_least(Bytes a, int least) noexcept {
     return _mm256_cmpeq_epi8(_mm256_max_epu8(a, splat(least)), a);
   }
+  LOWBIT_ALWAYS_INLINE static Bytes splat32(std::uint32_t v) noexcept { return _mm256_set1_epi32(static_cast<int>(v)); }
+  template <int N>
+  LOWBIT_ALWAYS_INLINE static Bytes left32(Bytes a) noexcept { return _mm256_slli_epi32(a, N); }
+  template <int N>
+  LOWBIT_ALWAYS_INLINE static Bytes right32(Bytes a) noexcept { return _mm256_srli_epi32(a, N); }
+  /// Bits N … N + 31 of high·2^32 + low.
+  template <int N>
+  LOWBIT_ALWAYS_INLINE static Bytes funnel32(Bytes high, Bytes low) noexcept {
+    return either(left32<32 - N>(high), right32<N>(low));
+  }
+  LOWBIT_ALWAYS_INLINE static Bytes multiply_add32(Bytes a, std::uint32_t factor, std::uint32_t addend) noexcept {
+    return _mm256_add_epi32(_mm256_mullo_epi32(a, splat32(factor)), splat32(addend));
+  }
+  /// The four bytes of each lane, and `more`.
+  LOWBIT_ALWAYS_INLINE static Bytes sum_bytes(Bytes a, std::uint32_t more) noexcept {
+    return _mm256_add_epi32(_mm256_madd_epi16(_mm256_maddubs_epi16(a, splat(1)), _mm256_set1_epi16(1)), splat32(more));
+  }
+  /// Rows Lane + 1 … of a word, row 0 after the last; p: row Lane of it.
+  template <std::size_t Lane>
+  LOWBIT_ALWAYS_INLINE static Bytes next_rows(const std::uint8_t* p) noexcept {
+    if constexpr (Lane == 0) {
+      return load(p + 4);
+    } else {
+      std::int32_t first;
+      std::memcpy(&first, p - 4 * Lane, 4);
+      const __m256i turned = _mm256_permutevar8x32_epi32(load(p), _mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 0));
+      return _mm256_blend_epi32(turned, _mm256_set1_epi32(first), 0x80);
+    }
+  }
   /// Bits move N places up (N < 0: down); what crosses from one byte to the next is for the caller to mask.
   template <int N>
   LOWBIT_ALWAYS_INLINE static Bytes shift(Bytes a) noexcept {

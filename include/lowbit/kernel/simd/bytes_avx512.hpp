@@ -35,6 +35,34 @@ struct BytesAvx512 {
   LOWBIT_ALWAYS_INLINE static Bytes at_least(Bytes a, int least) noexcept {
     return _mm512_movm_epi8(_mm512_cmpge_epu8_mask(a, splat(least)));
   }
+  LOWBIT_ALWAYS_INLINE static Bytes splat32(std::uint32_t v) noexcept { return _mm512_set1_epi32(static_cast<int>(v)); }
+  template <int N>
+  LOWBIT_ALWAYS_INLINE static Bytes left32(Bytes a) noexcept { return _mm512_maskz_slli_epi32(0xffff, a, N); }
+  template <int N>
+  LOWBIT_ALWAYS_INLINE static Bytes right32(Bytes a) noexcept { return _mm512_maskz_srli_epi32(0xffff, a, N); }
+  template <int N>
+  LOWBIT_ALWAYS_INLINE static Bytes funnel32(Bytes high, Bytes low) noexcept {
+#ifdef __AVX512VBMI2__
+    return _mm512_maskz_shrdi_epi32(0xffff, low, high, N);
+#else
+    return either(left32<32 - N>(high), right32<N>(low));
+#endif
+  }
+  LOWBIT_ALWAYS_INLINE static Bytes multiply_add32(Bytes a, std::uint32_t factor, std::uint32_t addend) noexcept {
+    return _mm512_add_epi32(_mm512_mullo_epi32(a, splat32(factor)), splat32(addend));
+  }
+  LOWBIT_ALWAYS_INLINE static Bytes sum_bytes(Bytes a, std::uint32_t more) noexcept {
+#if LOWBIT_HAS_AVX512_VNNI
+    return _mm512_dpbusd_epi32(splat32(more), a, splat(1));
+#else
+    return _mm512_add_epi32(_mm512_madd_epi16(_mm512_maddubs_epi16(a, splat(1)), _mm512_set1_epi16(1)), splat32(more));
+#endif
+  }
+  template <std::size_t Lane>
+  LOWBIT_ALWAYS_INLINE static Bytes next_rows(const std::uint8_t* p) noexcept {
+    const __m512i rows = load(p);
+    return _mm512_maskz_alignr_epi32(0xffff, rows, rows, 1);
+  }
   template <int N>
   LOWBIT_ALWAYS_INLINE static Bytes shift(Bytes a) noexcept {
     if constexpr (N > 0)
@@ -124,6 +152,7 @@ struct BytesAvx512Vnni : BytesAvx512 {
 /// With vpermb, a table of 64 bytes costs what one of 16 does.
 struct BytesAvx512Vbmi : BytesAvx512Vnni {
   using isa_tag = isa::avx512_vbmi;
+  static constexpr bool has_tables_of_128 = true;
   struct Table64 {
     __m512i entries;
     LOWBIT_ALWAYS_INLINE explicit Table64(const std::uint8_t* t) noexcept : entries(_mm512_loadu_si512(t)) {}
