@@ -112,7 +112,6 @@ void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, flo
   const ChunkPlan full(shape, 0), last(shape, chunks - 1);
   const std::size_t full_bytes = shape.chunk_bytes(0), pitch = x.shape.pitch(), all_runs = x.shape.runs();
   constexpr bool decodes = decoded_codes<typename F::Codes>;
-  constexpr std::size_t few = 16;  // that are multiplied as codes are decoded
   std::conditional_t<decodes, Slice<V>, TileArguments> slice;
   PanelParams params[most_panels];
   alignas(64) float f[at_once * most_panels * panel_rows];
@@ -159,7 +158,7 @@ void multiply_panels(const PanelSource& w, RowRange rows, const Int8View& x, flo
           continue;
         }
         if constexpr (decodes)
-          if (tokens > few) {
+          if (tokens > F::Codes::decoded) {
             multiply_decoded<V, F>(t, tokens, slice);
             continue;
           }

@@ -88,7 +88,7 @@ struct PanelCodes {
   }
 };
 
-/// Codes that cost more to turn into bytes than a shift and a table: for many tokens that is done once.
+/// Codes that cost more to turn into bytes than a shift and a table: for more tokens than C::decoded that is done once.
 template <class C>
 concept decoded_codes = requires { C::decoded; };
 

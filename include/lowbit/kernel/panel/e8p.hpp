@@ -46,7 +46,7 @@ inline constexpr E8pNumbering e8p_numbering = [] {
 struct PanelE8p {
   static constexpr std::size_t columns = 32, words = 2, operands = 8;
   static constexpr int offset = 16;
-  static constexpr bool decoded = true;
+  static constexpr std::size_t decoded = 16;
 
   static void put(std::uint8_t* block, std::size_t row, std::size_t column, unsigned code) noexcept {
     block[4 * row + column / 8] = e8p_numbering.place[code >> 8];

@@ -22,7 +22,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 template <int L, int K>
 struct PanelTrellis {
   static_assert(L >= K && L <= 16 && K >= 1 && K <= 4);
-  static constexpr bool decoded = true;
+  static constexpr std::size_t decoded = 4;
   static constexpr std::size_t tiles = K % 2 == 0 ? 1 : 2, columns = 16 * tiles, operands = columns / 4;
   static constexpr std::size_t row_bits = 16 * K, words = row_bits * tiles / 32;
   static constexpr std::uint32_t factor = 34038481u, addend = 76625530u, mask = (1u << L) - 1u;

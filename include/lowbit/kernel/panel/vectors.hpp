@@ -24,7 +24,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 /// bytes of its own.
 template <std::size_t Dim>
 struct PanelVectors {
-  static constexpr bool decoded = true;
+  static constexpr std::size_t decoded = 16;
   static constexpr std::size_t words = Dim % 4 == 0 ? 1 : Dim % 2 == 0 ? 2 : 4, columns = 4 * Dim * words;
   static constexpr std::size_t operands = Dim * words;
 
