@@ -151,6 +151,10 @@ TEST_CASE("gemm bf16: zeros, subnormal, huge and undefined numbers", "[kernel][b
       CHECK(std::isfinite(y[r]));
       CHECK(std::isnan(y[3 + r]));
     }
+    auto odd = test::random_layer<Q>(3, 65);  // rows end in half a pair
+    odd.weights.params()[1] = std::numeric_limits<float>::quiet_NaN();
+    const auto z = product<Isa>(odd.weights.view(), odd.x, 1, {0, 3});
+    CHECK((std::isfinite(z[0]) && std::isnan(z[1]) && std::isfinite(z[2])));
   });
 }
 
