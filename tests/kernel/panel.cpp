@@ -92,6 +92,58 @@ std::size_t wrong_dots() {
   return wrong;
 }
 
+/// Bytes of decoded operands that are not those of `get`, over a block of noise. Operands hold columns Dim apart.
+template <class V, class Codes, std::size_t Dim>
+std::size_t wrong_decoded() {
+  Rng rng(Codes::words * Dim);
+  std::uint8_t block[Codes::words * kernel::word_bytes];
+  std::vector<std::uint8_t> table(256 * Dim);
+  for (std::uint8_t& b : block) b = static_cast<std::uint8_t>(rng.next_u32());
+  for (std::uint8_t& b : table) b = static_cast<std::uint8_t>(rng.next_u32());
+  std::size_t wrong = 0;
+  each(std::make_index_sequence<kernel::panel_rows / V::rows>{}, [&](auto part) {
+    constexpr std::size_t lane = part * V::rows;
+    using Block = typename Codes::template Block<V, lane>;
+    const Block from = [&] {
+      if constexpr (std::is_constructible_v<Block, const std::uint8_t*, const std::uint8_t*>)
+        return Block(block + 4 * lane, table.data());
+      else
+        return Block(block + 4 * lane);
+    }();
+    each(std::make_index_sequence<Codes::operands>{}, [&](auto j) {
+      std::uint8_t bytes[4 * V::rows];
+      V::store(bytes, from.template operand<j>());
+      for (std::size_t i = 0; i < sizeof bytes; ++i) {
+        const std::size_t column = Dim == 1 ? 4 * j + i % 4 : j / Dim * (4 * Dim) + i % 4 * Dim + j % Dim;
+        const unsigned got = Codes::get(block, lane + i / 4, column);
+        constexpr bool looks_up = std::is_constructible_v<Block, const std::uint8_t*, const std::uint8_t*>;
+        wrong += bytes[i] != (looks_up ? table[256 * (column % Dim) + got] : got) ? 1 : 0;
+      }
+    });
+  });
+  return wrong;
+}
+
+/// 32 floats as bytes that are not those of the definition.
+template <class V>
+std::size_t wrong_bytes() {
+  constexpr Int8Shape one{.cols = 32, .run = 32, .run_stride = 32};
+  std::size_t wrong = 0;
+  for (const float scale : {1.0f, 0.0f, 1e-31f, 1e30f, INFINITY, NAN}) {
+    std::vector<float> x = test::normals(32, 9);
+    for (float& v : x) v *= 0.01f;
+    x[7] = scale;
+    x[8] = 0.5f / 127.0f * scale;  // a tie
+    std::int8_t want[one.pitch()];
+    std::int32_t sum;
+    std::uint8_t got[32];
+    const float a = kernel::quantize_token(isa::scalar{}, one, x.data(), want, &sum), b = V::to_bytes(x.data(), got);
+    wrong += a == b || (std::isnan(a) && std::isnan(b)) ? 0 : 1;
+    for (std::size_t i = 0; i < 32; ++i) wrong += got[i] != static_cast<std::uint8_t>(want[i] + 128) ? 1 : 0;
+  }
+  return wrong;
+}
+
 template <class V>
 void check_lanes() {
   INFO(V::isa_tag::name);
@@ -100,6 +152,14 @@ void check_lanes() {
   CHECK(wrong_entries<V, typename V::Table64>(64) == 0);
   CHECK(wrong_dots<V, 127>() == 0);
   CHECK(wrong_dots<V, 255>() == 0);
+  CHECK(wrong_decoded<V, kernel::PanelE8p, 8>() == 0);
+  CHECK(wrong_decoded<V, kernel::PanelVectors<3>, 3>() == 0);
+  CHECK(wrong_decoded<V, kernel::PanelVectors<8>, 8>() == 0);
+  CHECK(wrong_decoded<V, kernel::PanelTrellis<12, 1>, 1>() == 0);
+  CHECK(wrong_decoded<V, kernel::PanelTrellis<16, 2>, 1>() == 0);
+  CHECK(wrong_decoded<V, kernel::PanelTrellis<12, 3>, 1>() == 0);
+  CHECK(wrong_decoded<V, kernel::PanelTrellis<9, 4>, 1>() == 0);
+  CHECK(wrong_bytes<V>() == 0);
 }
 
 }  // namespace
