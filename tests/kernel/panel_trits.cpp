@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lowbit/kernel/panel/trits.hpp"
 
+#include "lowbit/kernel/panel/trit_triples.hpp"
+
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -15,19 +17,21 @@ namespace lowbit::test::panel_trits_tests {
 
 namespace {
 
-using Codes = kernel::PanelTrits;
+using kernel::PanelTriples;
+using kernel::PanelTrits;
 using Row = TernaryScaled<f16, per_row>;
+using Grouped = TernaryScaled<f16, 100>;
 using TwoBits = TernaryScaled<f16, per_row, pack::GgufTQ2_0>;
 
-/// Codes of a word that operands do not give as `get` does; every byte but −128 comes up.
-template <class V, std::size_t Lane>
+/// Codes of a block that operands do not give as `get` does; every byte but −128 comes up in every word.
+template <class Codes, class V, std::size_t Lane>
 std::size_t wrong_operands() {
   std::size_t wrong = 0;
-  for (unsigned first = 0; first < 256; first += 4) {
-    std::uint8_t word[kernel::word_bytes];
-    for (std::size_t i = 0; i < sizeof word; ++i) word[i] = static_cast<std::uint8_t>(first + i);
+  for (unsigned first = 0; first < 256; ++first) {
+    std::uint8_t word[Codes::words * kernel::word_bytes];
+    for (std::size_t i = 0; i < sizeof word; ++i) word[i] = static_cast<std::uint8_t>(first + i * (1 + 2 * (i / kernel::word_bytes)));
     for (std::uint8_t& b : word) b = b == 0x80 ? std::uint8_t{0x81} : b;
-    const kernel::TritBlock<V> block(word + 4 * Lane);
+    const typename Codes::template Block<V, Lane> block(word + 4 * Lane);
     kernel::for_each_index<Codes::operands>([&](auto n) {
       std::uint8_t got[4 * V::rows];
       V::store(got, block.template operand<n>());
@@ -41,12 +45,15 @@ std::size_t wrong_operands() {
 template <class V>
 void check_operands() {
   INFO(V::isa_tag::name);
-  CHECK(wrong_operands<V, 0>() == 0);
-  CHECK(wrong_operands<V, 16 - V::rows>() == 0);
+  CHECK(wrong_operands<PanelTrits, V, 0>() == 0);
+  CHECK(wrong_operands<PanelTrits, V, 16 - V::rows>() == 0);
+  CHECK(wrong_operands<PanelTriples, V, 0>() == 0);
+  CHECK(wrong_operands<PanelTriples, V, 16 - V::rows>() == 0);
 }
 
 template <class Q>
 struct Problem {
+  using quantizer = Q;
   Layer<Q> layer;
   Panels<Q> panels;
   Int8Activations a;
@@ -85,14 +92,29 @@ TEST_CASE("panel trits: five trits survive their byte, whatever order they come 
       std::uint8_t word[kernel::word_bytes] = {};
       for (std::size_t i = 0; i < 5; ++i) {
         const std::size_t n = backwards ? 4 - i : i;
-        Codes::put(word, 7, 4 * n + 2, trits[n]);
+        PanelTrits::put(word, 7, 4 * n + 2, trits[n]);
       }
-      for (std::size_t c = 0; c < Codes::columns; ++c)
-        wrong += Codes::get(word, 7, c) != (c % 4 == 2 ? trits[c / 4] : 1u) ? 1 : 0;
+      for (std::size_t c = 0; c < PanelTrits::columns; ++c)
+        wrong += PanelTrits::get(word, 7, c) != (c % 4 == 2 ? trits[c / 4] : 1u) ? 1 : 0;
       wrong += word[4 * 7 + 2] == 0x80 ? 1 : 0;
     }
   }
   CHECK(wrong == 0);
+}
+
+TEST_CASE("panel trits: three trits survive their index, and touch no other", "[kernel][panel]") {
+  Rng rng(7);
+  std::uint8_t block[PanelTriples::words * kernel::word_bytes] = {};
+  std::vector<unsigned> codes(kernel::panel_rows * PanelTriples::columns);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const std::size_t at = i * 7 % codes.size();  // in no order
+    codes[at] = rng.next_u32() % 3;
+    PanelTriples::put(block, at / PanelTriples::columns, at % PanelTriples::columns, codes[at]);
+  }
+  std::size_t lost = 0;
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    lost += PanelTriples::get(block, i / PanelTriples::columns, i % PanelTriples::columns) != codes[i] ? 1 : 0;
+  CHECK(lost == 0);
 }
 
 TEST_CASE("panel trits: the trits of every byte are those of the recursion", "[kernel][panel]") {
@@ -101,7 +123,7 @@ TEST_CASE("panel trits: the trits of every byte are those of the recursion", "[k
     std::uint8_t word[kernel::word_bytes] = {static_cast<std::uint8_t>(byte)};
     for (std::size_t n = 0, s = static_cast<std::size_t>(byte + 256); n < 5; ++n, s = 3 * s % 256) {
       const int turn = static_cast<std::int8_t>(s);
-      wrong += static_cast<int>(Codes::get(word, 0, 4 * n)) - 1 != (turn > 42) - (turn < -42) ? 1 : 0;
+      wrong += static_cast<int>(PanelTrits::get(word, 0, 4 * n)) - 1 != (turn > 42) - (turn < -42) ? 1 : 0;
     }
   }
   CHECK(wrong == 0);
@@ -120,29 +142,32 @@ TEST_CASE("panel trits: operands of every instruction set are those of the scala
   SUCCEED();
 }
 
-TEST_CASE("panel trits: which quantizers store five trits to a byte, and at what size", "[kernel][panel]") {
+TEST_CASE("panel trits: which quantizers store trits densely, and at what size", "[kernel][panel]") {
   using kernel::PanelStorage;
-  CHECK(std::is_same_v<PanelStorage<Row>::Codes, Codes>);
-  CHECK(std::is_same_v<PanelStorage<GgufTq1_0>::Codes, Codes>);
+  CHECK(std::is_same_v<PanelStorage<Row>::Codes, PanelTriples>);
+  CHECK(std::is_same_v<PanelStorage<TernaryScaled<f16, per_tensor>>::Codes, PanelTriples>);
+  CHECK(std::is_same_v<PanelStorage<TernaryScaled<f16, dynamic_group>>::Codes, PanelTrits>);
+  CHECK(std::is_same_v<PanelStorage<GgufTq1_0>::Codes, PanelTrits>);
   CHECK(std::is_same_v<PanelStorage<TwoBits>::Codes, kernel::PanelCodes<2>>);
   CHECK(std::is_same_v<PanelStorage<TernaryScaled<f16, 64>>::Codes, kernel::PanelCodes<2>>);  // as many words
-  CHECK(Problem<Row>(16, 1000, 1).panels.bits_per_weight() == Approx(1.6 + 32.0 / 1000));
+  CHECK(Problem<Row>(16, 960, 1).panels.bits_per_weight() == Approx(5.0 / 3 + 32.0 / 960));
   CHECK(Problem<GgufTq1_0>(16, 1024, 1).panels.bits_per_weight() == 1.6875);
   CHECK(Problem<TernaryScaled<>>(16, 1024, 1).panels.bits_per_weight() == 1.875);
 }
 
-TEST_CASE("panel trits: products have the bits of the definition, and those of two bits a trit", "[kernel][int8]") {
+TEST_CASE("panel trits: products have the bits of the definition, which are those of two bits a trit", "[kernel][int8]") {
   for (const auto [rows, cols] : {Shape{1, 1}, Shape{5, 19}, Shape{16, 20}, Shape{17, 21}, Shape{35, 333}, Shape{70, 2051}})
     for (const std::size_t tokens : {1, 2, 5, 7}) {
       INFO(rows << " x " << cols << ", " << tokens << " tokens");
       Problem<Row> dense(rows, cols, tokens);
       Problem<TwoBits> wide(rows, cols, tokens);
+      Problem<Grouped> grouped(rows, cols, tokens);
       const auto want = dense.product<isa::scalar>();
       CHECK(differing(wide.product<isa::scalar>(), want) == 0);
       CHECK(differing(dense.product<isa::avx2>(), want) == 0);
-      CHECK(differing(dense.product<isa::avx2_vnni>(), want) == 0);
-      CHECK(differing(dense.product<isa::avx512>(), want) == 0);
       CHECK(differing(dense.product<isa::native>(), want) == 0);
+      const auto other = grouped.product<isa::scalar>();
+      CHECK(differing(grouped.product<isa::native>(), other) == 0);
     }
 }
 
@@ -155,18 +180,21 @@ TEST_CASE("panel trits: weights written out are those of the packed matrix", "[k
 }
 
 TEST_CASE("panel trits: panels are read to their last byte and no further", "[kernel][int8]") {
-  for (const auto [rows, cols] : {Shape{1, 1}, Shape{17, 257}}) {
-    Problem<Row> p(rows, cols, 3);
-    const auto want = p.product<isa::scalar>();
+  const auto check = [](auto p) {
+    using Q = typename decltype(p)::quantizer;
+    const auto want = p.template product<isa::scalar>();
     for (const auto edge : {Guarded<std::uint8_t>::Edge::end, Guarded<std::uint8_t>::Edge::begin}) {
       const Guarded<std::uint8_t> bytes(p.panels.bytes(), edge);
-      PanelView<Row> w = p.panels.view();
+      PanelView<Q> w = p.panels.view();
       w.bytes = bytes.span();
       std::vector<float> y(want.size());
       gemm(w, p.a.view(), y);
       CHECK(differing(y, want) == 0);
     }
-  }
+  };
+  check(Problem<Row>(1, 1, 3));
+  check(Problem<Row>(17, 257, 3));
+  check(Problem<Grouped>(17, 257, 3));
 }
 
 }  // namespace lowbit::test::panel_trits_tests

@@ -43,7 +43,7 @@ isa::avx512_vnni gemm(isa::avx512_vnni, const PackedView<Q>& w, RowRange rows, c
 /// Only tables of 64 and more bytes are better here.
 template <PanelQuantizer Q>
   requires(PanelStorage<Q>::table >= 64 || std::is_same_v<typename PanelStorage<Q>::Codes, PanelE8p> ||
-           std::is_same_v<typename PanelStorage<Q>::Codes, PanelTrits>)
+           trit_codes<typename PanelStorage<Q>::Codes>)
 isa::avx512_vbmi gemm(isa::avx512_vbmi, const PanelView<Q, compute::int8>& w, RowRange rows, const Int8View& x,
                       std::span<float> y) noexcept {
   gemm_by_panels<BytesAvx512Vbmi>(w, rows, x, y);

@@ -11,6 +11,7 @@
 
 #include "lowbit/kernel/panel/levels.hpp"
 #include "lowbit/kernel/panel/shape.hpp"
+#include "lowbit/kernel/panel/trit_triples.hpp"
 #include "lowbit/kernel/panel/trits.hpp"
 #include "lowbit/quantizer/group_size.hpp"
 #include "lowbit/quantizer/groups.hpp"
@@ -33,9 +34,19 @@ inline constexpr std::size_t fixed_run = [] {
     return std::min(point_columns<Q>, std::size_t{Q::group_size});
 }();
 
+/// How trits lie whose layout spends less than two bits on each, by the length of runs: whole blocks must not be longer than
+/// codes of two bits.
+template <PanelQuantizer Q>
+using panel_dense_trits = std::conditional_t<
+    fixed_run<Q> <= 64, PanelCodes<2>,
+    std::conditional_t<fixed_run<Q> < per_tensor || std::is_base_of_v<detail::GroupSize<dynamic_group>, Q>, PanelTrits,
+                       PanelTriples>>;
+
+template <class Codes>
+concept trit_codes = std::is_same_v<Codes, PanelTrits> || std::is_same_v<Codes, PanelTriples>;
+
 /// What the bytes of a panel are for Q: codes of `bits` bits, turned into levels by nothing (table 0) or by a table of 16
-/// or 64 bytes. Larger tables are applied when a panel is made: it then stores levels. Trits that are stored five to a byte
-/// stay so, where runs are long enough for whole words of them to be the shorter form.
+/// or 64 bytes. Larger tables are applied when a panel is made: it then stores levels. Base-3 layouts stay dense.
 template <PanelQuantizer Q>
 struct PanelStorage {
   static constexpr std::size_t count = PanelLevels<Q>::count;
@@ -43,7 +54,7 @@ struct PanelStorage {
   static constexpr bool stores_levels = !codes_are_levels<Q> && count > 64;
   static constexpr int bits = stores_levels ? 8 : code_bits;
   static constexpr std::size_t table = codes_are_levels<Q> || stores_levels ? 0 : count <= 16 ? 16 : 64;
-  using Codes = std::conditional_t<count == 3 && dense_trits<typename Q::layout_type> && (fixed_run<Q> > 64), PanelTrits,
+  using Codes = std::conditional_t<count == 3 && dense_trits<typename Q::layout_type>, panel_dense_trits<Q>,
                                    PanelCodes<bits>>;
   static constexpr int most = most_level<Q>;  ///< the largest byte
 
