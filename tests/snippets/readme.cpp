@@ -45,11 +45,15 @@ TEST_CASE("README: an inference engine owns its memory", "[readme]") {
   lb::gemv<lb::isa::scalar>(w, x, z);     // the definition, for bisecting a wrong answer
 
   const std::size_t tokens = 2;
-  std::vector<float> X(tokens * 11008, 1.0f), Y(tokens * 64);
+  std::vector<float> X(tokens * 11008, 1.0f), Y(tokens * 64), Z(tokens * 64);
   const auto panels = lb::to_panels(w).value();                // once: 16 rows side by side, one stream
   lb::Int8Activations a(tokens, lb::int8_shape(panels.view()));
   lb::quantize_activations(X, a.view());                       // int8, one scale per token
   lb::gemm(panels.view(), a.view(), Y);                        // Y = Ŵ·X̂ with byte products
+
+  lb::Bf16Activations b(tokens, w.cols);
+  lb::round_activations(X, b.view());
+  lb::gemm(w, b.view(), Z);                                    // any format, as it is packed, in bf16
 
   // Codes 9 and 7 alternate: +1 and −1 steps, which cancel.
   for (std::size_t r = 0; r < 64; ++r) {
@@ -57,6 +61,7 @@ TEST_CASE("README: an inference engine owns its memory", "[readme]") {
     CHECK(z[r] == 0.0f);
     CHECK(Y[r] == 0.0f);
     CHECK(Y[64 + r] == 0.0f);
+    CHECK((Z[r] == 0.0f && Z[64 + r] == 0.0f));
   }
 }
 
