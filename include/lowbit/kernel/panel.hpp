@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -83,6 +84,7 @@ class Panels {
 /// Errors   not_finite: a scale, or a code whose point is NaN or infinite; names row and column.
 /// Cost     one pass over the weights, scalar; allocates the panels.
 template <class Compute = compute::int8, PanelQuantizer Q>
+  requires std::same_as<Compute, compute::int8>
 Result<Panels<Q, Compute>> to_panels(const PackedView<Q>& w) {
   using Storage = kernel::PanelStorage<Q>;
   using Levels = kernel::PanelLevels<Q>;
