@@ -17,16 +17,11 @@
 #include "lowbit/pack/dense.hpp"
 #include "lowbit/pack/dense_words.hpp"
 #include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/declared.hpp"
 #include "lowbit/quantizer/group_size.hpp"
 #include "lowbit/quantizer/scaled.hpp"
 
 namespace lowbit {
-
-/// Formats that say what to multiply unit-variance data by before encoding it.
-template <class F>
-concept UnitScaled = Format<F> && requires {
-  { F::opt_scale } -> std::convertible_to<float>;
-};
 
 /// The points of a vector format times one scale per group: x̂ = scale · point(code), code by code of dim weights.
 ///
@@ -45,9 +40,7 @@ concept UnitScaled = Format<F> && requires {
 ///
 /// Cost of a fit: 1 + refinements encodings of the group; no allocation.
 /// Bits per weight: bits of the layout / dim + scale bits / g.
-template <UnitScaled F, class Scale = f16, std::size_t GroupSize = per_row,
-          class Layout = std::conditional_t<std::is_same_v<typename F::code_type, std::uint8_t>, pack::dense_for<F>,
-                                            pack::dense_words_for<F>>>
+template <UnitScaled F, class Scale, std::size_t GroupSize, class Layout>
 struct VectorScaled : detail::GroupSize<GroupSize> {
   static_assert(detail::scale_name<Scale> != nullptr, "Scales are stored as f16, bf16, float, UE4M3 or UE5M3.");
   static_assert(GroupSize == per_row || GroupSize == per_tensor || GroupSize % F::dim == 0,

@@ -3,12 +3,13 @@
 
 #include <array>
 #include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
-#include "lowbit/format/e8p.hpp"
+#include "lowbit/format/lattice/e8p_table.hpp"
 #include "lowbit/kernel/panel/storage.hpp"
-#include "lowbit/quantizer/vector_scaled.hpp"
+#include "lowbit/quantizer/declared.hpp"
 
 namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
@@ -88,9 +89,10 @@ struct PanelE8p {
   };
 };
 
-template <class Scale, std::size_t G, class Layout>
-struct PanelLevels<VectorScaled<E8P, Scale, G, Layout>> {
-  using Q = VectorScaled<E8P, Scale, G, Layout>;
+template <UnitScaled F, class Scale, std::size_t G, class Layout>
+  requires std::same_as<F, E8P>
+struct PanelLevels<VectorScaled<F, Scale, G, Layout>> {
+  using Q = VectorScaled<F, Scale, G, Layout>;
   static constexpr PanelOffset kind = PanelOffset::constant;
   static constexpr bool exact = true;
   static constexpr float step = 0.25f;
@@ -98,8 +100,9 @@ struct PanelLevels<VectorScaled<E8P, Scale, G, Layout>> {
   LOWBIT_ALWAYS_INLINE static float scale(const typename Q::params_type& p) noexcept { return p.scale * step; }
 };
 
-template <class Scale, std::size_t G, class Layout>
-struct PanelStorage<VectorScaled<E8P, Scale, G, Layout>> {
+template <UnitScaled F, class Scale, std::size_t G, class Layout>
+  requires std::same_as<F, E8P>
+struct PanelStorage<VectorScaled<F, Scale, G, Layout>> {
   using Codes = PanelE8p;
   static constexpr bool stores_levels = false;
   static constexpr std::size_t table = 0;

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 
-#include "lowbit/format/trellis/one_mad.hpp"
 #include "lowbit/kernel/panel/storage.hpp"
 #include "lowbit/kernel/simd/indices.hpp"
-#include "lowbit/quantizer/trellis/trellis_scaled.hpp"
+#include "lowbit/quantizer/declared.hpp"
 
 namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
@@ -114,18 +114,20 @@ struct PanelTrellis {
   }
 };
 
-template <int L, int K, class Scale, std::size_t G>
-struct PanelLevels<TrellisScaled<trellis::OneMad, L, K, Scale, G, K>> {
-  using Q = TrellisScaled<trellis::OneMad, L, K, Scale, G, K>;
+template <trellis::Code C, int L, int K, class Scale, std::size_t G>
+  requires std::same_as<C, trellis::OneMad>
+struct PanelLevels<TrellisScaled<C, L, K, Scale, G, K>> {
+  using Q = TrellisScaled<C, L, K, Scale, G, K>;
   static constexpr PanelOffset kind = PanelOffset::constant;
   static constexpr bool exact = false;
-  static constexpr float step = 4.0f * trellis::OneMad::step;
+  static constexpr float step = 4.0f * C::step;
   static constexpr int offset = 128;
   LOWBIT_ALWAYS_INLINE static float scale(const typename Q::params_type& p) noexcept { return p.scale * step; }
 };
 
-template <int L, int K, class Scale, std::size_t G>
-struct PanelStorage<TrellisScaled<trellis::OneMad, L, K, Scale, G, K>> {
+template <trellis::Code C, int L, int K, class Scale, std::size_t G>
+  requires std::same_as<C, trellis::OneMad>
+struct PanelStorage<TrellisScaled<C, L, K, Scale, G, K>> {
   using Codes = PanelTrellis<L, K>;
   static constexpr bool stores_levels = false;
   static constexpr std::size_t table = 0;

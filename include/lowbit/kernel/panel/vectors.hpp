@@ -8,11 +8,8 @@
 #include <cstdint>
 #include <span>
 
-#include "lowbit/format/d4_ball.hpp"
-#include "lowbit/format/e8_ball.hpp"
 #include "lowbit/kernel/panel/storage.hpp"
-#include "lowbit/quantizer/codebook/vector_codebook.hpp"
-#include "lowbit/quantizer/vector_scaled.hpp"
+#include "lowbit/quantizer/declared.hpp"
 
 /// Codebooks of at most 256 vectors in panels, learned ones among them.
 
@@ -136,7 +133,7 @@ struct PanelTable<VectorCodebook<Dim, 8, CodebookTables::one, Scale, G>> : Vecto
 
 /// Fixed codebooks of vectors, decoded when a product begins.
 template <class F>
-concept ByteVectors = Format<F> && F::cardinality <= 256 && F::dim >= 2 && F::dim <= 16;
+concept ByteVectors = UnitScaled<F> && F::cardinality <= 256 && F::dim >= 2 && F::dim <= 16;
 
 template <ByteVectors F, class Scale, std::size_t G, class Layout>
 struct PanelLevels<VectorScaled<F, Scale, G, Layout>> : VectorLevels<VectorScaled<F, Scale, G, Layout>> {};

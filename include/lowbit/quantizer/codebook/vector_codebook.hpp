@@ -16,17 +16,12 @@
 #include "lowbit/quantizer/codebook/kmeans.hpp"
 #include "lowbit/quantizer/codebook/point_table.hpp"
 #include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/declared.hpp"
 #include "lowbit/quantizer/group_size.hpp"
 #include "lowbit/quantizer/scaled.hpp"
 #include "lowbit/quantizer/shared_scales.hpp"
 
 namespace lowbit {
-
-/// How many tables of points a matrix has.
-enum class CodebookTables : std::uint8_t {
-  one,        ///< one for all of it
-  per_group,  ///< one per group of columns, shared by all rows
-};
 
 /// 2^Bits learned points of Dim weights: x̂ = scale · point[code], one scale per group of a row, tables shared by all rows.
 ///
@@ -41,8 +36,7 @@ enum class CodebookTables : std::uint8_t {
 /// Cost of fitting: passes · 3 · vectors · 2^Bits · Dim flops; the same once more to encode.
 /// Source: vector quantization of weights by k-means as in VPTQ (Liu et al., arXiv:2409.17066) and, for groups of channels,
 /// Coupled Quantization (Zhang et al., arXiv:2405.03917).
-template <std::size_t Dim, int Bits, CodebookTables Tables = CodebookTables::one, class Scale = f16,
-          std::size_t GroupSize = per_row>
+template <std::size_t Dim, int Bits, CodebookTables Tables, class Scale, std::size_t GroupSize>
 struct VectorCodebook : detail::GroupSize<GroupSize> {
   static_assert(GroupSize == per_row || GroupSize == dynamic_group || GroupSize % Dim == 0,
                 "A group of VectorCodebook holds whole vectors, and is not the whole matrix.");

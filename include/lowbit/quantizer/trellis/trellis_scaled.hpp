@@ -14,6 +14,7 @@
 #include "lowbit/format/trellis/trellis_format.hpp"
 #include "lowbit/pack/bitshift_tile.hpp"
 #include "lowbit/quantizer/concept.hpp"
+#include "lowbit/quantizer/declared.hpp"
 #include "lowbit/quantizer/group_size.hpp"
 #include "lowbit/quantizer/scaled.hpp"
 #include "lowbit/quantizer/trellis/tile.hpp"
@@ -33,8 +34,7 @@ namespace lowbit {
 ///
 /// Bits per weight: Shift / dim + (bits of s) / group. Cost of encoding: 2^L distances per weight; decoding does not depend on L.
 /// Source: Tseng et al., "QTIP", arXiv:2406.11235. Ours scales by the group where QTIP has one scale per matrix.
-template <trellis::Code C, int L, int K, class Scale = f16, std::size_t GroupSize = dynamic_group,
-          int Shift = K * static_cast<int>(C::dim)>
+template <trellis::Code C, int L, int K, class Scale, std::size_t GroupSize, int Shift>
 struct TrellisScaled : detail::GroupSize<GroupSize> {
   using tile = TrellisTile<C, L, K, Shift>;
   using format_type = typename tile::format_type;
