@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -36,6 +37,33 @@ inline void fill_activations(std::span<const float> x, std::size_t begin, std::s
   round_activations(x, begin, end, to);
 }
 
+/// Y = X·Ŵᵀ: activations are filled in tasks of tokens, then multiplied in tasks of rows.
+/// multiply(range, x, y [tokens × rows]) writes the columns `range` of y for all tokens of the view x.
+template <class Activations>
+void apply_computed(std::size_t rows, std::size_t cols, std::span<const std::uint32_t> order, ConstMatrixRef X, MatrixRef Y,
+                    Executor& executor, Activations activations,
+                    const std::function<void(RowRange, const decltype(activations.view())&, std::span<float>)>& multiply) {
+  LOWBIT_EXPECTS(static_cast<std::size_t>(X.cols()) == cols, "X holds as many features as W has columns");
+  LOWBIT_EXPECTS(Y.rows() == X.rows() && static_cast<std::size_t>(Y.cols()) == rows,
+                 "Y holds one row per token and one column per row of W");
+  const auto tokens = static_cast<std::size_t>(X.rows());
+  if (tokens == 0 || rows == 0) return;
+  const ContiguousInputs inputs(X, order);
+  const std::span<const float> in(inputs.data(), tokens * cols);
+  const bool direct = Y.outerStride() == Y.cols() || tokens == 1;
+  Matrix result = direct ? Matrix() : Matrix(Y.rows(), Y.cols());
+  const std::span<float> out(direct ? Y.data() : result.data(), tokens * rows);
+  const auto x = activations.view();
+  constexpr std::size_t token_block = 16, row_block = 128;
+  executor.run(ceil_div(tokens, token_block), [&](std::size_t i) {
+    fill_activations(in, i * token_block, std::min(tokens, (i + 1) * token_block), x);
+  });
+  executor.run(ceil_div(rows, row_block), [&](std::size_t i) {
+    multiply(RowRange{i * row_block, std::min(rows, (i + 1) * row_block)}, x, out);
+  });
+  if (!direct) Y = result;
+}
+
 }  // namespace detail
 
 /// Weights multiplied in compute::int8 or compute::bf16, as Panels or as a QuantizedMatrix: every token's inputs are turned
@@ -56,26 +84,9 @@ class ComputedLinear final : public Linear {
   std::size_t cols() const override { return weights_.cols(); }
 
   void apply(ConstMatrixRef X, MatrixRef Y, Executor& executor) const override {
-    LOWBIT_EXPECTS(static_cast<std::size_t>(X.cols()) == cols(), "X holds as many features as W has columns");
-    LOWBIT_EXPECTS(Y.rows() == X.rows() && static_cast<std::size_t>(Y.cols()) == rows(),
-                   "Y holds one row per token and one column per row of W");
-    const auto tokens = static_cast<std::size_t>(X.rows());
-    if (tokens == 0 || rows() == 0) return;
-    const detail::ContiguousInputs inputs(X, column_order_);
-    const std::span<const float> in(inputs.data(), tokens * cols());
-    const bool direct = Y.outerStride() == Y.cols() || tokens == 1;
-    Matrix result = direct ? Matrix() : Matrix(Y.rows(), Y.cols());
-    const std::span<float> out(direct ? Y.data() : result.data(), tokens * rows());
-    auto activations = detail::activations_for(Compute{}, weights_.view(), tokens);
-    const auto x = activations.view();
-    constexpr std::size_t token_block = 16, row_block = 128;
-    executor.run(ceil_div(tokens, token_block), [&](std::size_t i) {
-      detail::fill_activations(in, i * token_block, std::min(tokens, (i + 1) * token_block), x);
-    });
-    executor.run(ceil_div(rows(), row_block), [&](std::size_t i) {
-      gemm(weights_.view(), RowRange{i * row_block, std::min(rows(), (i + 1) * row_block)}, x, out);
-    });
-    if (!direct) Y = result;
+    detail::apply_computed(rows(), cols(), column_order_, X, Y, executor,
+                           detail::activations_for(Compute{}, weights_.view(), static_cast<std::size_t>(X.rows())),
+                           [this](RowRange range, const auto& x, std::span<float> y) { gemm(weights_.view(), range, x, y); });
   }
 
   Matrix dequantized() const override {
