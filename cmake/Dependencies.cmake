@@ -34,3 +34,16 @@ if(LOWBIT_BUILD_BENCH)
   lowbit_dependency(benchmark::benchmark benchmark libbenchmark-dev
     https://github.com/google/benchmark/archive/refs/tags/v1.9.1.tar.gz)
 endif()
+
+# Header-only packages serve every target architecture, but /usr/include as a whole is the host's: last in the search.
+if(CMAKE_CROSSCOMPILING)
+  foreach(target nlohmann_json::nlohmann_json Catch2::Catch2)
+    if(TARGET ${target})
+      get_target_property(_includes ${target} INTERFACE_INCLUDE_DIRECTORIES)
+      if(_includes MATCHES "/usr/(lib/\\.\\./)?include/?$" OR _includes STREQUAL "/usr/include")
+        set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "" INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "")
+        target_compile_options(${target} INTERFACE -idirafter/usr/include)
+      endif()
+    endif()
+  endforeach()
+endif()

@@ -59,6 +59,9 @@ TEMPLATE_LIST_TEST_CASE("dequantize: tables, Minifloats and computed points give
 #if LOWBIT_HAS_AVX512
   agrees_with_the_definition<isa::avx512, TestType>();
 #endif
+#if LOWBIT_HAS_NEON
+  agrees_with_the_definition<isa::neon, TestType>();
+#endif
   SUCCEED();
 }
 

@@ -122,6 +122,7 @@ template <class Q>
 void check_isas(Problem<Q>& p, std::span<const float> want) {
   check_isa<isa::avx2>(p, want);
   check_isa<isa::avx512>(p, want);
+  check_isa<isa::neon>(p, want);
 }
 
 template <class F>

@@ -31,6 +31,9 @@ using isas = TypeList<isa::scalar
 #if LOWBIT_HAS_AVX512_BF16
                        , isa::avx512_bf16
 #endif
+#if LOWBIT_HAS_NEON
+                       , isa::neon
+#endif
                        >;
 
 template <class Isa, Quantizer Q>
@@ -41,7 +44,7 @@ std::vector<float> product(const PackedView<Q>& w, std::span<const float> x, std
   const test::Guarded<std::uint16_t> bits(from.bits, test::Guarded<std::uint16_t>::Edge::end);
   const std::vector<float> before(tokens * w.rows, -7.0f);
   const test::Guarded<float> y(before, test::Guarded<float>::Edge::end);
-  CHECK(std::is_same_v<decltype(gemm<Isa>(w, rows, from, y.span())), Isa>);
+  CHECK((std::is_same_v<gemm_bf16_isa<Isa, Q>, Isa> || std::is_same_v<Isa, isa::native>));  // a set with its own overload
   gemm<Isa>(w, rows, Bf16View{bits.span(), tokens, w.cols}, y.span());
   return {y.span().begin(), y.span().end()};
 }

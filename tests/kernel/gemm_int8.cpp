@@ -114,6 +114,9 @@ void check_isas(Problem<Q>& p, std::span<const float> want) {
     check_isa<isa::avx512>(p, want);
     check_isa<isa::avx512_vnni>(p, want);
     check_isa<isa::avx512_vbmi>(p, want);
+    check_isa<isa::neon>(p, want);
+    check_isa<isa::neon_dotprod>(p, want);
+    check_isa<isa::neon_i8mm>(p, want);
   } else {
     check_isa<gemm_int8_isa<isa::native, Q>>(p, want);
   }

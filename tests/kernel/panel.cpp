@@ -186,6 +186,15 @@ TEST_CASE("panels: operands, tables and dot products of every instruction set ar
 #if LOWBIT_HAS_AVX512_VBMI
   check_lanes<kernel::BytesAvx512Vbmi>();
 #endif
+#if LOWBIT_HAS_NEON
+  check_lanes<kernel::BytesNeon>();
+#endif
+#if LOWBIT_HAS_NEON_DOTPROD
+  check_lanes<kernel::BytesNeonDotprod>();
+#endif
+#if LOWBIT_HAS_NEON_I8MM
+  check_lanes<kernel::BytesNeonI8mm>();
+#endif
   SUCCEED();
 }
 

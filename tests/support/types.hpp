@@ -112,6 +112,10 @@ using on_isas = decltype(std::tuple_cat(once<Q, isa::scalar>{}
                                         ,
                                         once<Q, isa::avx512>{}
 #endif
+#if LOWBIT_HAS_NEON
+                                        ,
+                                        once<Q, isa::neon>{}
+#endif
                                         ));
 
 template <class List>

@@ -56,11 +56,30 @@
 #endif
 #endif
 
+/// Of 64-bit Arm, little-endian.
 #ifndef LOWBIT_HAS_NEON
-#if defined(__ARM_NEON)
+#if defined(__aarch64__) && defined(__ARM_NEON) && !defined(__ARM_BIG_ENDIAN)
 #define LOWBIT_HAS_NEON 1
 #else
 #define LOWBIT_HAS_NEON 0
+#endif
+#endif
+
+/// The byte products sdot and udot.
+#ifndef LOWBIT_HAS_NEON_DOTPROD
+#if LOWBIT_HAS_NEON && defined(__ARM_FEATURE_DOTPROD)
+#define LOWBIT_HAS_NEON_DOTPROD 1
+#else
+#define LOWBIT_HAS_NEON_DOTPROD 0
+#endif
+#endif
+
+/// The byte products of i8mm: usdot.
+#ifndef LOWBIT_HAS_NEON_I8MM
+#if LOWBIT_HAS_NEON_DOTPROD && defined(__ARM_FEATURE_MATMUL_INT8)
+#define LOWBIT_HAS_NEON_I8MM 1
+#else
+#define LOWBIT_HAS_NEON_I8MM 0
 #endif
 #endif
 
@@ -68,7 +87,8 @@
 #error "LOWBIT_HAS_AVX512 is 1 but LOWBIT_HAS_AVX2 is 0: the wider set builds on the narrower one."
 #endif
 #if (LOWBIT_HAS_AVX2_VNNI && !LOWBIT_HAS_AVX2) || (LOWBIT_HAS_AVX512_VNNI && !LOWBIT_HAS_AVX512) || \
-    (LOWBIT_HAS_AVX512_VBMI && !LOWBIT_HAS_AVX512_VNNI) || (LOWBIT_HAS_AVX512_BF16 && !LOWBIT_HAS_AVX512_VBMI)
+    (LOWBIT_HAS_AVX512_VBMI && !LOWBIT_HAS_AVX512_VNNI) || (LOWBIT_HAS_AVX512_BF16 && !LOWBIT_HAS_AVX512_VBMI) || \
+    (LOWBIT_HAS_NEON_DOTPROD && !LOWBIT_HAS_NEON) || (LOWBIT_HAS_NEON_I8MM && !LOWBIT_HAS_NEON_DOTPROD)
 #error "A LOWBIT_HAS_* of a wider set is 1 where that of the set it builds on is 0: see the order of the tags."
 #endif
 
@@ -86,6 +106,10 @@
 #define LOWBIT_ISA_NAMESPACE build_avx2_vnni
 #elif LOWBIT_HAS_AVX2
 #define LOWBIT_ISA_NAMESPACE build_avx2
+#elif LOWBIT_HAS_NEON_I8MM
+#define LOWBIT_ISA_NAMESPACE build_neon_i8mm
+#elif LOWBIT_HAS_NEON_DOTPROD
+#define LOWBIT_ISA_NAMESPACE build_neon_dotprod
 #elif LOWBIT_HAS_NEON
 #define LOWBIT_ISA_NAMESPACE build_neon
 #else
@@ -130,6 +154,13 @@ struct avx512_bf16 : avx512_vbmi {
 struct neon : scalar {
   static constexpr const char* name = "neon";
 };
+struct neon_dotprod : neon {
+  static constexpr const char* name = "neon_dotprod";
+};
+/// i8mm and dotprod.
+struct neon_i8mm : neon_dotprod {
+  static constexpr const char* name = "neon_i8mm";
+};
 
 /// The widest instruction set of this build.
 #if LOWBIT_HAS_AVX512_BF16
@@ -144,6 +175,10 @@ using native = avx512;
 using native = avx2_vnni;
 #elif LOWBIT_HAS_AVX2
 using native = avx2;
+#elif LOWBIT_HAS_NEON_I8MM
+using native = neon_i8mm;
+#elif LOWBIT_HAS_NEON_DOTPROD
+using native = neon_dotprod;
 #elif LOWBIT_HAS_NEON
 using native = neon;
 #else

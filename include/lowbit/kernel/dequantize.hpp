@@ -8,6 +8,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/dequantize/avx2.hpp"
 #include "lowbit/kernel/dequantize/levels.hpp"
+#include "lowbit/kernel/dequantize/neon.hpp"
 #include "lowbit/kernel/dequantize/scalar.hpp"
 #include "lowbit/kernel/dequantize/tabulated.hpp"
 

@@ -8,6 +8,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/gemm/avx2.hpp"
 #include "lowbit/kernel/gemm/avx512.hpp"
+#include "lowbit/kernel/gemm/neon.hpp"
 #include "lowbit/kernel/gemm/scalar.hpp"
 
 namespace lowbit {

@@ -8,6 +8,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/gemm_add/avx2.hpp"
 #include "lowbit/kernel/gemm_add/avx512.hpp"
+#include "lowbit/kernel/gemm_add/neon.hpp"
 #include "lowbit/kernel/gemm_add/scalar.hpp"
 
 namespace lowbit {

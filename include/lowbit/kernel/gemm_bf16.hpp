@@ -9,6 +9,7 @@
 #include "lowbit/kernel/compute.hpp"
 #include "lowbit/kernel/gemm_bf16/avx2.hpp"
 #include "lowbit/kernel/gemm_bf16/avx512.hpp"
+#include "lowbit/kernel/gemm_bf16/neon.hpp"
 #include "lowbit/kernel/gemm_bf16/scalar.hpp"
 
 namespace lowbit {

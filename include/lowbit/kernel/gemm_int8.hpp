@@ -8,6 +8,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/gemm_int8/avx2.hpp"
 #include "lowbit/kernel/gemm_int8/avx512.hpp"
+#include "lowbit/kernel/gemm_int8/neon.hpp"
 #include "lowbit/kernel/gemm_int8/requantized.hpp"
 #include "lowbit/kernel/gemm_int8/scalar.hpp"
 

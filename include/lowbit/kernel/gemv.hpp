@@ -7,6 +7,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/gemv/avx2.hpp"
 #include "lowbit/kernel/gemv/avx512.hpp"
+#include "lowbit/kernel/gemv/neon.hpp"
 #include "lowbit/kernel/gemv/scalar.hpp"
 
 namespace lowbit {

@@ -9,6 +9,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/int8_activations/avx2.hpp"
 #include "lowbit/kernel/int8_activations/avx512.hpp"
+#include "lowbit/kernel/int8_activations/neon.hpp"
 #include "lowbit/kernel/int8_activations/scalar.hpp"
 
 namespace lowbit {

@@ -65,5 +65,31 @@ isa::avx512 dequantize(isa::avx512, const PackedView<Q>& w, RowRange rows, Colum
 }
 #endif
 
+#if LOWBIT_HAS_NEON
+template <RegisterLevels<64> Q>
+isa::neon dequantize(isa::neon, const PackedView<Q>& w, RowRange rows, ColumnRange columns,
+                     std::span<float> out) noexcept {
+  const LevelTableNeon<Q> level;
+  for_each_run(w, rows, columns, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
+                                        __attribute__((always_inline)) {
+    std::size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+      const uint16x8_t c = vmovl_u8(vld1_u8(codes + i));
+      const uint32x4_t half[2] = {vmovl_u16(vget_low_u16(c)), vmovl_u16(vget_high_u16(c))};
+      for (std::size_t k = 0; k < 2; ++k) {
+        float32x4_t x = vmulq_n_f32(level(half[k]), p.scale);
+        if constexpr (has_offset<Q>) {
+          asm("" : "+w"(x));  // no fused multiply-add: the definition rounds the product
+          x = vsubq_f32(x, vdupq_n_f32(p.offset));
+        }
+        vst1q_f32(to + i + 4 * k, x);
+      }
+    }
+    for (; i < count; ++i) to[i] = q.dequantize(codes[i], p);
+  });
+  return {};
+}
+#endif
+
 }  // namespace LOWBIT_ISA_NAMESPACE
 }  // namespace lowbit::kernel

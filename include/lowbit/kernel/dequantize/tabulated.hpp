@@ -10,6 +10,8 @@
 
 #if LOWBIT_HAS_AVX2
 #include <immintrin.h>
+#elif LOWBIT_HAS_NEON
+#include <arm_neon.h>
 #endif
 
 /// dequantize/scalar.hpp, bit by bit, for quantizers of at most sixteen points that differ from group to group: the group's
@@ -79,6 +81,30 @@ isa::avx512 dequantize(isa::avx512, const PackedView<Q>& w, RowRange rows, Colum
       else
         _mm512_mask_storeu_ps(to + i, static_cast<__mmask16>((1u << (count - i)) - 1u), x);
     }
+  });
+  return {};
+}
+#endif
+
+#if LOWBIT_HAS_NEON
+template <TabulatedQuantizer Q>
+isa::neon dequantize(isa::neon, const PackedView<Q>& w, RowRange rows, ColumnRange columns,
+                     std::span<float> out) noexcept {
+  float table[16] = {};
+  for_each_run(w, rows, columns, out.data(), [&](const std::uint8_t* codes, std::size_t count, const Q& q, const point_params_t<Q>& p, float* to)
+                                        __attribute__((always_inline)) {
+    std::size_t i = 0;
+    if (count >= least_tabulated) {
+      fill_points(q, p, table);
+      uint8x16x4_t points;
+      for (int k = 0; k < 4; ++k) points.val[k] = vreinterpretq_u8_f32(vld1q_f32(table + 4 * k));
+      for (; i + 4 <= count; i += 4) {
+        const uint32x4_t c = vmovl_u16(vget_low_u16(vmovl_u8(vld1_u8(codes + i))));
+        const uint32x4_t byte = vmlaq_u32(vdupq_n_u32(0x03020100), c, vdupq_n_u32(0x04040404));
+        vst1q_f32(to + i, vreinterpretq_f32_u8(vqtbl4q_u8(points, vreinterpretq_u8_u32(byte))));
+      }
+    }
+    for (; i < count; ++i) to[i] = q.dequantize(codes[i], p);
   });
   return {};
 }

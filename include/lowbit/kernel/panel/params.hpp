@@ -12,6 +12,12 @@
 #include "lowbit/kernel/panel/shape.hpp"
 #include "lowbit/quantizer/matrix.hpp"
 
+#if LOWBIT_HAS_AVX2
+#include <immintrin.h>
+#elif LOWBIT_HAS_NEON
+#include <arm_neon.h>
+#endif
+
 namespace lowbit::kernel {
 inline namespace LOWBIT_ISA_NAMESPACE {
 
@@ -55,6 +61,9 @@ LOWBIT_ALWAYS_INLINE void widen(const std::uint8_t* from, float* to, std::type_i
   for (int half = 0; half < 2; ++half)
     _mm256_storeu_ps(to + 8 * half,
                      _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from) + half)));
+#elif LOWBIT_HAS_NEON
+  for (int quarter = 0; quarter < 4; ++quarter)
+    vst1q_f32(to + 4 * quarter, vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(from + 8 * quarter))));
 #else
   for (std::size_t r = 0; r < panel_rows; ++r) {
     f16 h;

@@ -11,6 +11,8 @@
 
 #if LOWBIT_HAS_AVX2
 #include <immintrin.h>
+#elif LOWBIT_HAS_NEON
+#include <arm_neon.h>
 #endif
 
 /// Codes to points, a register at a time: by permutation where the table fits registers, by arithmetic where the points
@@ -193,6 +195,66 @@ class LevelTableAvx512 {
     return point;
   }
   __m512 part_[registers];
+};
+#endif
+
+#if LOWBIT_HAS_NEON
+/// Points of four codes.
+template <RegisterLevels<64> Q>
+class LevelTableNeon {
+ public:
+  LOWBIT_ALWAYS_INLINE LevelTableNeon() noexcept {
+    if constexpr (tabled)
+      for (std::size_t i = 0; i < parts; ++i)
+        for (std::size_t k = 0; k < 4; ++k)
+          part_[i].val[k] = vreinterpretq_u8_f32(vld1q_f32(Facts::table.data() + 16 * i + 4 * k));
+  }
+  LOWBIT_ALWAYS_INLINE float32x4_t operator()(uint32x4_t c) const noexcept {
+    if constexpr (Facts::even) {
+      const float32x4_t sum = vaddq_f32(vcvtq_f32_u32(c), vdupq_n_f32(Facts::first));
+      return Facts::step == 1.0f ? sum : vmulq_n_f32(sum, Facts::step);
+    } else if constexpr (!tabled) {
+      return of_minifloat<typename Q::format_type>(c);
+    } else {
+      const uint8x16_t byte =
+          vreinterpretq_u8_u32(vmlaq_u32(vdupq_n_u32(0x03020100), c, vdupq_n_u32(0x04040404)));  // codes below 64
+      uint8x16_t found = vqtbl4q_u8(part_[0], byte);
+      for (std::size_t i = 1; i < parts; ++i)
+        found = vqtbx4q_u8(found, part_[i], vsubq_u8(byte, vdupq_n_u8(static_cast<std::uint8_t>(64 * i))));
+      return vreinterpretq_f32_u8(found);
+    }
+  }
+
+ private:
+  using Facts = LevelFacts<Q>;
+  static constexpr bool tabled = !Facts::even && Facts::count <= 64;
+  static constexpr std::size_t parts = tabled ? Facts::room / 16 : 1;
+  template <class F>
+  LOWBIT_ALWAYS_INLINE static float32x4_t of_minifloat(uint32x4_t c) noexcept {
+    constexpr int magnitude_bits = F::exponent_bits + F::mantissa_bits;
+    const uint32x4_t magnitude = vandq_u32(c, vdupq_n_u32((1u << magnitude_bits) - 1u));
+    const uint32x4_t normal = vaddq_u32(vshlq_n_u32(magnitude, 23 - F::mantissa_bits),
+                                        vdupq_n_u32(static_cast<std::uint32_t>(127 - F::bias) << 23));
+    const float32x4_t subnormal = vmulq_n_f32(vcvtq_f32_u32(magnitude), F::min_positive);
+    const uint32x4_t is_subnormal = vcltq_u32(magnitude, vdupq_n_u32(1u << F::mantissa_bits));
+    const uint32x4_t x = vbslq_u32(is_subnormal, vreinterpretq_u32_f32(subnormal), normal);
+    const uint32x4_t sign = vandq_u32(vshlq_n_u32(c, 31 - magnitude_bits), vdupq_n_u32(0x80000000u));
+    const float32x4_t point = vreinterpretq_f32_u32(vorrq_u32(x, sign));
+    if constexpr (F::has_nan || F::has_infinity) {
+      uint32x4_t special = vcgtq_u32(magnitude, vdupq_n_u32(static_cast<std::uint32_t>(F::largest_code)));
+      if constexpr (F::is_nan(F::sign_bit))
+        special = vorrq_u32(special, vceqq_u32(c, vdupq_n_u32(static_cast<std::uint32_t>(F::sign_bit))));
+      if (vmaxvq_u32(special) != 0) [[unlikely]] {
+        std::uint32_t codes[4];
+        float points[4];
+        vst1q_u32(codes, c);
+        for (std::size_t i = 0; i < 4; ++i) points[i] = Facts::table[codes[i]];
+        return vld1q_f32(points);
+      }
+    }
+    return point;
+  }
+  uint8x16x4_t part_[parts];
 };
 #endif
 
