@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <cfenv>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "catch.hpp"
 #include "lowbit/core.hpp"
@@ -114,6 +117,29 @@ TEST_CASE("AlignedBuffer: starts zeroed on a cache line, copies deeply, moves to
   CHECK(b == c);
   CHECK(AlignedBuffer<float>() == AlignedBuffer<float>(0));
   CHECK(std::span<const float>(c).size() == 100);
+}
+
+TEST_CASE("AlignedBuffer: one that is large enough for huge pages keeps every promise of a small one", "[core][buffer]") {
+  for (const std::size_t size : {(2u << 20) - 1, 2u << 20, (2u << 20) + 1, (6u << 20) + 5}) {
+    INFO(size);
+    const auto all = [](const AlignedBuffer<std::uint8_t>& b, std::uint8_t value) {
+      return std::all_of(b.begin(), b.end(), [=](std::uint8_t x) { return x == value; });
+    };
+    for (int again = 0; again < 2; ++again) {  // the second one may be given the memory of the first
+      AlignedBuffer<std::uint8_t> a(size);
+      CHECK(reinterpret_cast<std::uintptr_t>(a.data()) % 64 == 0);
+      CHECK(all(a, 0));
+      std::fill(a.begin(), a.end(), std::uint8_t{7});
+      AlignedBuffer<std::uint8_t> b = a;
+      CHECK(all(b, 7));
+      b[size - 1] = 8;
+      CHECK(a[size - 1] == 7);
+      const AlignedBuffer<std::uint8_t> c = std::move(b);
+      CHECK(c[size - 1] == 8);
+      a = AlignedBuffer<std::uint8_t>(3);
+      CHECK(all(a, 0));
+    }
+  }
 }
 
 }  // namespace lowbit::test::small_tests

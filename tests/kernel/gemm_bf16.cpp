@@ -170,13 +170,20 @@ TEST_CASE("gemm bf16: rounding is that of bf16 for every upper half", "[kernel][
   std::size_t wrong = 0;
   for (std::size_t c = 0; c < x.size(); ++c) wrong += rounded.view().bits[c] != bf16(x[c]).bits ? 1 : 0;
   CHECK(wrong == 0);
+#if LOWBIT_HAS_AVX2 || LOWBIT_HAS_NEON
 #if LOWBIT_HAS_AVX2
-  for (std::size_t c = 0; c + 256 <= x.size(); c += 256) {
-    std::uint32_t words[128];
-    kernel::PairsAvx2::interleave(x.data() + c, 16, words);
+  using V = kernel::PairsAvx2;
+#else
+  using V = kernel::PairsNeon;
+#endif
+  constexpr std::size_t pairs = V::pairs_at_once, block = 32 * pairs;
+  for (std::size_t c = 0; c + block <= x.size(); c += block) {
+    std::uint32_t words[16 * pairs];
+    V::interleave(x.data() + c, 2 * pairs, words);
     for (std::size_t r = 0; r < 16; ++r)
-      for (std::size_t p = 0; p < 8; ++p) {
-        const std::uint32_t want = bf16(x[c + 16 * r + 2 * p]).bits | static_cast<std::uint32_t>(bf16(x[c + 16 * r + 2 * p + 1]).bits) << 16;
+      for (std::size_t p = 0; p < pairs; ++p) {
+        const float* const two = x.data() + c + 2 * (pairs * r + p);
+        const std::uint32_t want = bf16(two[0]).bits | static_cast<std::uint32_t>(bf16(two[1]).bits) << 16;
         wrong += words[p * 16 + r] != want ? 1 : 0;
       }
   }

@@ -31,6 +31,15 @@ using isas = TypeList<isa::scalar
 #if LOWBIT_HAS_AVX512_VNNI
                       , isa::avx512_vnni
 #endif
+#if LOWBIT_HAS_NEON
+                      , isa::neon
+#endif
+#if LOWBIT_HAS_NEON_DOTPROD
+                      , isa::neon_dotprod
+#endif
+#if LOWBIT_HAS_NEON_I8MM
+                      , isa::neon_i8mm
+#endif
                       >;
 
 template <Quantizer Q>

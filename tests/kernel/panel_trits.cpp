@@ -165,6 +165,7 @@ TEST_CASE("panel trits: products have the bits of the definition, which are thos
       const auto want = dense.product<isa::scalar>();
       CHECK(differing(wide.product<isa::scalar>(), want) == 0);
       CHECK(differing(dense.product<isa::avx2>(), want) == 0);
+      CHECK(differing(dense.product<isa::neon>(), want) == 0);
       CHECK(differing(dense.product<isa::native>(), want) == 0);
       const auto other = grouped.product<isa::scalar>();
       CHECK(differing(grouped.product<isa::native>(), other) == 0);
