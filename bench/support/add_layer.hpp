@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "lowbit/core/rng.hpp"
-#include "lowbit/kernel/gemm_add.hpp"
+#include "lowbit/kernel/parallel.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/quantizer.hpp"
 #include "support/layer.hpp"
@@ -43,15 +43,13 @@ class AddLayer {
     next_ = next_ + 1 == copies_.size() ? 0 : next_ + 1;
     const AddPanelView<Q> w = copies_[next_].view();
     const auto x = sums_.view();
-    sum_activations(x_, x);
-    const std::size_t parts = executor.threads(), panels = w.panels();
-    if (parts == 1) {
+    if (executor.threads() == 1) {
+      sum_activations(x_, x);
       gemm<Isa>(w, x, y_);
-      return;
+    } else {
+      sum_activations(executor, x_, x);
+      gemm<Isa>(executor, w, x, y_);
     }
-    executor.run(parts, [&](std::size_t i) {
-      gemm<Isa>(w, RowRange{64 * (panels * i / parts), std::min(w.rows, 64 * (panels * (i + 1) / parts))}, x, y_);
-    });
   }
   double stored_bytes() const { return static_cast<double>(copies_[0].bytes().size()); }
   double bits_per_weight() const { return copies_[0].bits_per_weight(); }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "lowbit/core/rng.hpp"
-#include "lowbit/kernel/gemm_int8.hpp"
+#include "lowbit/kernel/parallel.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/quantizer.hpp"
 #include "support/layer.hpp"
@@ -45,19 +45,13 @@ class PanelLayer {
     next_ = next_ + 1 == copies_.size() ? 0 : next_ + 1;
     const PanelView<Q> w = copies_[next_].view();
     const Int8View x = activations_.view();
-    const std::size_t parts = executor.threads();
-    if (parts == 1) {
+    if (executor.threads() == 1) {
       quantize_activations<Isa>(x_, x);
       gemm<Isa>(w, x, y_);
-      return;
+    } else {
+      quantize_activations<Isa>(executor, x_, x);
+      gemm<Isa>(executor, w, x, y_);
     }
-    executor.run(parts, [&](std::size_t i) {
-      quantize_activations<Isa>(x_, tokens_ * i / parts, tokens_ * (i + 1) / parts, x);
-    });
-    const std::size_t panels = w.panels();
-    executor.run(parts, [&](std::size_t i) {
-      gemm<Isa>(w, RowRange{16 * (panels * i / parts), std::min(w.rows, 16 * (panels * (i + 1) / parts))}, x, y_);
-    });
   }
   void product() { gemm(copies_[0].view(), activations_.view(), y_); }
   void acts() { quantize_activations(x_, activations_.view()); }

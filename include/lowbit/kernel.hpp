@@ -6,7 +6,9 @@
 /// panels of sixteen rows, packed ahead by `to_panels` (compute::int8), or sums of float activations that panels of signs and
 /// trits look up (compute::add). kernel/<op>/scalar.hpp is the definition, generic over the quantizers; the files
 /// beside it hold the overloads for wider instruction sets, chosen by tag, and every call returns the tag of the one that
-/// did the work. No kernel allocates, throws or starts a thread; threads split rows by RowRange, which changes no bit.
+/// did the work. No kernel allocates, throws or starts a thread: threads
+/// split rows by RowRange, which changes no bit, and an overload that takes an executor first does so (TaskExecutor: a pool of
+/// threads, OpenMP, or the caller's).
 
 #include "lowbit/kernel/add_activations.hpp"
 #include "lowbit/kernel/bf16_activations.hpp"
@@ -18,7 +20,9 @@
 #include "lowbit/kernel/gemv.hpp"
 #include "lowbit/kernel/int8_activations.hpp"
 #include "lowbit/kernel/panel.hpp"
+#include "lowbit/kernel/parallel.hpp"
 #include "lowbit/kernel/row_range.hpp"
+#include "lowbit/kernel/task_executor.hpp"
 #include "lowbit/quantizer/uniform.hpp"
 
 namespace lowbit {

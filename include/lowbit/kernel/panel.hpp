@@ -30,6 +30,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 /// its bytes. Copy it freely; it owns nothing.
 template <PanelQuantizer Q, class Compute = compute::int8>
 struct PanelView {
+  static constexpr std::size_t row_unit = kernel::panel_rows;  ///< threads cut at its multiples
   std::span<const std::uint8_t> bytes{};
   std::span<const float> shared{};  ///< as PackedView's
   std::size_t rows = 0;

@@ -13,6 +13,7 @@
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/gemm_bf16.hpp"
 #include "lowbit/kernel/gemm_int8.hpp"
+#include "lowbit/kernel/task_executor.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/model/eigen_kernels.hpp"
@@ -54,13 +55,11 @@ void apply_computed(std::size_t rows, std::size_t cols, std::span<const std::uin
   Matrix result = direct ? Matrix() : Matrix(Y.rows(), Y.cols());
   const std::span<float> out(direct ? Y.data() : result.data(), tokens * rows);
   const auto x = activations.view();
-  constexpr std::size_t token_block = 16, row_block = 128;
+  constexpr std::size_t token_block = 16;
   executor.run(ceil_div(tokens, token_block), [&](std::size_t i) {
     fill_activations(in, i * token_block, std::min(tokens, (i + 1) * token_block), x);
   });
-  executor.run(ceil_div(rows, row_block), [&](std::size_t i) {
-    multiply(RowRange{i * row_block, std::min(rows, (i + 1) * row_block)}, x, out);
-  });
+  for_each_row_part(executor, rows, 64, tokens, [&](RowRange range) { multiply(range, x, out); });
   if (!direct) Y = result;
 }
 

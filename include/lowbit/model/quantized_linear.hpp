@@ -13,6 +13,7 @@
 
 #include "lowbit/core/contract.hpp"
 #include "lowbit/kernel/gemm.hpp"
+#include "lowbit/kernel/task_executor.hpp"
 #include "lowbit/linalg/executor.hpp"
 #include "lowbit/linalg/matrix.hpp"
 #include "lowbit/model/computed_linear.hpp"
@@ -24,7 +25,8 @@ namespace lowbit::model {
 
 namespace detail {
 
-/// Y = X·Ŵᵀ in tasks of whole row blocks for all tokens of a tile: the packed rows of a task stay in cache for the tile.
+/// Y = X·Ŵᵀ, a long run of rows to a thread for a few tokens; for more in tasks of row blocks and tiles of tokens, so that
+/// the packed rows of a task stay in cache for its tile.
 /// multiply(range, x [tokens × cols], y [tokens × rows], tokens) writes the columns `range` of y.
 inline void apply_in_tasks(
     std::size_t rows, std::size_t cols, std::span<const std::uint32_t> order, ConstMatrixRef X, MatrixRef Y,
@@ -39,7 +41,14 @@ inline void apply_in_tasks(
   const bool direct = Y.outerStride() == Y.cols() || tokens == 1;
   Matrix result = direct ? Matrix() : Matrix(Y.rows(), Y.cols());
   float* const out = direct ? Y.data() : result.data();
-  constexpr std::size_t row_block = 64, token_tile = 256;
+  constexpr std::size_t row_block = 64, token_tile = 256, few = 16;
+  if (tokens < few) {
+    const std::span<const float> in(inputs.data(), tokens * cols);
+    for_each_row_part(executor, rows, 16, tokens,
+                      [&](RowRange range) { multiply(range, in, std::span<float>(out, tokens * rows), tokens); });
+    if (!direct) Y = result;
+    return;
+  }
   const std::size_t blocks = ceil_div(rows, row_block);
   executor.run(blocks * ceil_div(tokens, token_tile), [&](std::size_t task) {
     const std::size_t row = task % blocks * row_block, token = task / blocks * token_tile;

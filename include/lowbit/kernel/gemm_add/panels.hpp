@@ -62,6 +62,7 @@ inline namespace LOWBIT_ISA_NAMESPACE {
 /// stored (part after part), and then words of 32 bits, 64 rows side by side: the indices of gemm_add/fields.hpp.
 template <AddQuantizer Q>
 struct AddPanelView {
+  static constexpr std::size_t row_unit = kernel::add_rows;  ///< threads cut at its multiples
   std::span<const std::uint8_t> bytes{};
   std::size_t rows = 0;
   std::size_t cols = 0;
