@@ -76,7 +76,7 @@ std::string svg_plot(const std::string& title, const std::string& x_label, const
     std::stable_sort(own.begin(), own.end(), [](auto& a, auto& b) { return a.x < b.x; });
     std::string line;
     for (const PlotPoint& p : own) line += format("%.1f,%.1f ", px(p.x), py(p.y));
-    if (style.lines_only_for.empty() || style.lines_only_for == series[s])
+    if (style.lines_only_for.empty() || series[s].rfind(style.lines_only_for, 0) == 0)
       svg += format("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" points=\"", colour) + line + "\"/>\n";
     for (const PlotPoint& p : own)
       svg += format("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/><text x=\"%.1f\" y=\"%.1f\" fill=\"%s\">", px(p.x),

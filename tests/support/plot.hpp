@@ -13,7 +13,7 @@ struct PlotPoint {
 };
 
 struct PlotStyle {
-  std::string lines_only_for{};  ///< the one series whose points are joined by a line; empty: all
+  std::string lines_only_for{};  ///< series that start so have their points joined by a line; empty: all
 };
 
 /// A scatter plot as SVG text: linear x, logarithmic y, one colour per series, a label at each point.
